@@ -1,0 +1,1 @@
+//! Chunking, embedding and access-exact hybrid search.

@@ -1,0 +1,1 @@
+//! The Sallyport runtime: connectors that nobody has to trust, behind grants, one egress and a journal.

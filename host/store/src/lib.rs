@@ -1,0 +1,1 @@
+//! SQLite behind the traits that the runtime, the index and the agent declare.
