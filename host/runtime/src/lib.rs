@@ -1,1 +1,16 @@
 //! The Sallyport runtime: connectors that nobody has to trust, behind grants, one egress and a journal.
+//!
+//! A connector is a WebAssembly component that can do nothing but call the host. This crate runs it: it knows no HTTP
+//! server, no model, no index and no SQL; what it needs kept it asks of the traits in [`ports`].
+
+pub mod authority;
+pub mod blame;
+pub mod caller;
+pub mod connection;
+pub mod document;
+pub mod ids;
+pub mod ports;
+
+pub use authority::{Authority, Fence};
+pub use blame::{Blame, Fault};
+pub use caller::{Caller, Role};

@@ -1,1 +1,3 @@
 //! Manifest types and checks, component encoding and sealing: what turns a crate into one connector file.
+
+pub mod ids;

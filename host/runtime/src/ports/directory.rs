@@ -1,0 +1,30 @@
+//! Connections and their grants.
+
+use async_trait::async_trait;
+
+use super::StoreResult;
+use crate::connection::{Connection, ConnectionState, Grant};
+use crate::ids::{ConnectionId, Timestamp, TenantId};
+
+/// Connections and grants, always asked for within a tenant.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Adds a connection, or replaces the one of the same id in the same tenant.
+    async fn put_connection(&self, connection: &Connection) -> StoreResult<()>;
+    /// One connection. Another tenant's is "not found".
+    async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection>;
+    /// The tenant's connections, oldest first.
+    async fn connections(&self, tenant: &TenantId) -> StoreResult<Vec<Connection>>;
+    /// Marks a connection.
+    async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()>;
+    /// Removes the connection, its grant, secrets, attestations and cursors.
+    async fn remove_connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<()>;
+    /// Replaces the connection's grant.
+    async fn put_grant(&self, grant: &Grant) -> StoreResult<()>;
+    /// The connection's grant; `None` is "nothing is granted".
+    async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>>;
+    /// Withdraws it.
+    async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()>;
+    /// Writes that were sent for the connection since `from`: what `writes_per_day` counts.
+    async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32>;
+}

@@ -1,0 +1,396 @@
+//! The record of everything that was done. Every effect is an entry before it is a packet.
+//!
+//! An invocation's record is one append-only sequence of [`Entry`]; its [`State`] follows from the last entries. Bodies
+//! are stored apart, sealed by the runtime under a key of the connection, and named by a keyed hash.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Lease, StoreResult};
+use crate::authority::Authority;
+use crate::ids::{
+    CapabilityId, ConnectionId, ConnectorId, Digest, InvocationId, SourceId, StreamId, SubjectId, TenantId, Timestamp, ToolName,
+};
+
+/// What an invocation is to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "export")]
+pub enum Standing {
+    /// `account.identify`.
+    Identify,
+    /// `sync.streams`, `sync.pull` or `sync.probe` of one stream. Journaled as metadata.
+    Sync {
+        /// The source.
+        source: SourceId,
+        /// The stream; empty for `streams`.
+        stream: StreamId,
+    },
+    /// `tools.invoke`.
+    Tool {
+        /// The tool.
+        tool: ToolName,
+    },
+}
+
+/// Everything that decides what an execution does: a replay starts from the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which export.
+    pub standing: Standing,
+    /// Which connector.
+    pub connector: ConnectorId,
+    /// Which component exactly.
+    pub component: Digest,
+    /// The account at the provider when this was planned: a switched account voids an approval.
+    pub account: String,
+    /// Capabilities that are live.
+    pub capabilities: Vec<CapabilityId>,
+    /// The arguments, canonical (RFC 8785), sealed as a body.
+    pub arguments: Option<BodyRef>,
+    /// Seed of the guest's random bytes.
+    pub seed: [u8; 32],
+    /// The guest's clock at the start.
+    pub started: Timestamp,
+    /// What a person is shown beside the call: the request, the documents it came from, policy's reasons. A JSON object
+    /// of whoever proposed the call, sealed as a body; the runtime does not read it.
+    pub context: Option<BodyRef>,
+}
+
+/// A body by its keyed hash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BodyRef {
+    /// Keyed BLAKE3 over the plain bytes, hex; the key is the connection's.
+    pub hash: String,
+    /// Plain bytes.
+    pub size: u64,
+}
+
+/// A body as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBody {
+    /// Its name.
+    pub of: BodyRef,
+    /// XChaCha20-Poly1305 nonce, 24 bytes.
+    pub nonce: Vec<u8>,
+    /// Ciphertext with tag.
+    pub ciphertext: Vec<u8>,
+}
+
+/// A host call that reaches the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Scheme, host and path as the connector said it, without query: what may stand in a log.
+    pub target: String,
+    /// The route template that allowed it.
+    pub route: String,
+    /// The capability that it belongs to.
+    pub capability: CapabilityId,
+    /// The whole canonical request (method, URL, headers, body), sealed.
+    pub request: BodyRef,
+}
+
+/// How far a write got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectState {
+    /// Recorded; nothing was sent.
+    Intent,
+    /// Durable before the first byte left. After a crash this is `unknown`.
+    Sent,
+    /// Answered.
+    Confirmed,
+    /// Known to have had no effect.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Why an execution ended at a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Index of the host call.
+    pub call: u32,
+    /// The write, exactly.
+    pub effect: Effect,
+    /// Reasons that a person can read.
+    pub reasons: Vec<String>,
+    /// After this a decision no longer counts.
+    pub expires: Timestamp,
+}
+
+/// What a person (or policy) said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecisionKind {
+    /// Do it.
+    Approve,
+    /// Don't.
+    Deny,
+    /// Nobody decided in time.
+    Expire,
+}
+
+/// A decision about a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What was said.
+    pub kind: DecisionKind,
+    /// Who said it.
+    pub by: SubjectId,
+    /// The hold that was shown: call index and hash of its request. A different hold voids the decision.
+    pub of: BodyRef,
+    /// A remark, for the record.
+    pub note: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+pub enum End {
+    /// With a result, sealed.
+    Succeeded {
+        /// The output (JSON), if the export gives one.
+        output: Option<BodyRef>,
+    },
+    /// The export gave up, or the host stopped it.
+    Failed {
+        /// Stable code.
+        code: String,
+        /// For people.
+        message: String,
+        /// Whose fault.
+        blame: crate::blame::Blame,
+    },
+    /// A person said no.
+    Denied,
+    /// Nobody said anything in time.
+    Expired,
+    /// The replay asked for something else than its record.
+    Diverged {
+        /// What differed.
+        message: String,
+    },
+    /// A write was sent and nobody knows whether it took effect.
+    Unknown {
+        /// Which call.
+        call: u32,
+    },
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// The first entry.
+    Planned(Box<Plan>),
+    /// An execution began (`run` counts from 1); `replayed` calls are answered from the record.
+    Started {
+        /// Which execution.
+        run: u32,
+        /// How many recorded calls it starts with.
+        replayed: u32,
+    },
+    /// A host call that is no write: clock, random, credentials, a read. Recorded with its answer.
+    Call {
+        /// Index in the execution.
+        call: u32,
+        /// The import, as `interface.function`.
+        import: String,
+        /// For a read that went out: what it was.
+        effect: Option<Effect>,
+        /// Canonical arguments, sealed.
+        arguments: BodyRef,
+        /// The answer, sealed.
+        answer: BodyRef,
+    },
+    /// A write, as far as it got. Later entries of the same call supersede earlier ones.
+    Write {
+        /// Index in the execution.
+        call: u32,
+        /// How far.
+        state: EffectState,
+        /// The write; present at `Intent` (or at `Sent` where nobody was asked).
+        effect: Option<Effect>,
+        /// The answer; present at `Confirmed` and `Failed`.
+        answer: Option<BodyRef>,
+    },
+    /// The execution ended at a write that needs approval.
+    Held(Hold),
+    /// Someone decided.
+    Decided(Decision),
+    /// The last entry.
+    Ended(End),
+}
+
+/// An event in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position in the invocation, from 0, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Where an invocation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // the words are design terms, defined in ARCHITECTURE.md
+pub enum State {
+    Planned,
+    Running,
+    Held,
+    Approved,
+    Succeeded,
+    Failed,
+    Denied,
+    Expired,
+    Diverged,
+    Unknown,
+}
+
+impl State {
+    /// The state that an entry leads to, if it changes it.
+    #[must_use]
+    pub fn after(event: &Event) -> Option<Self> {
+        Some(match event {
+            Event::Planned(_) => Self::Planned,
+            Event::Started { .. } => Self::Running,
+            Event::Held(_) => Self::Held,
+            Event::Decided(Decision { kind, .. }) => match kind {
+                DecisionKind::Approve => Self::Approved,
+                DecisionKind::Deny => Self::Denied,
+                DecisionKind::Expire => Self::Expired,
+            },
+            Event::Ended(end) => match end {
+                End::Succeeded { .. } => Self::Succeeded,
+                End::Failed { .. } => Self::Failed,
+                End::Denied => Self::Denied,
+                End::Expired => Self::Expired,
+                End::Diverged { .. } => Self::Diverged,
+                End::Unknown { .. } => Self::Unknown,
+            },
+            Event::Call { .. } | Event::Write { .. } => return None,
+        })
+    }
+
+    /// True if nothing more can happen.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Planned | Self::Running | Self::Held | Self::Approved)
+    }
+}
+
+/// An invocation with all its entries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its id.
+    pub invocation: InvocationId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Who asked for it: subject, e-mails and roles as they were.
+    pub caller: crate::caller::Caller,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The entries, in order; the first is `Planned`.
+    pub entries: Vec<Entry>,
+}
+
+/// A line of a list of invocations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its id.
+    pub invocation: InvocationId,
+    /// Who asked.
+    pub subject: SubjectId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The connector.
+    pub connector: ConnectorId,
+    /// The export.
+    pub standing: Standing,
+    /// Where it stands.
+    pub state: State,
+    /// When it was planned.
+    pub planned: Timestamp,
+    /// When the last entry was made.
+    pub changed: Timestamp,
+    /// When a hold expires.
+    pub expires: Option<Timestamp>,
+}
+
+/// What to list. Empty: everything of the tenant, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only these states.
+    pub states: Vec<State>,
+    /// Only what this subject asked for.
+    pub subject: Option<SubjectId>,
+    /// At most so many; 0 is 100.
+    pub limit: u32,
+}
+
+/// A write and how far it got, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteSummary {
+    /// Index of the host call.
+    pub call: u32,
+    /// What it is.
+    pub effect: Effect,
+    /// How far it got.
+    pub state: EffectState,
+}
+
+/// When an append may return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// With the next flush: a crash may lose it, and everything after it.
+    Eventual,
+    /// On the disk. What precedes it in the same invocation is, too.
+    Flushed,
+}
+
+/// The right to execute an invocation, for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The lease; its fence goes into the [`Authority`].
+    pub lease: Lease,
+    /// The record when the claim was made.
+    pub state: State,
+}
+
+/// The journal's storage.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Opens an invocation with its `Planned` entry, and claims it for `millis`.
+    async fn open(&self, at: &Authority, plan: &Plan, bodies: Vec<SealedBody>, when: Timestamp, millis: u64) -> StoreResult<Claim>;
+    /// Appends entries in order with their bodies, in one transaction. `first` is the sequence number of the first: if the
+    /// record is longer already, that is a conflict. An older fence is a conflict.
+    async fn append(
+        &self,
+        at: &Authority,
+        first: u64,
+        entries: Vec<Entry>,
+        bodies: Vec<SealedBody>,
+        durability: Durability,
+    ) -> StoreResult<()>;
+    /// Claims an invocation for execution: `Approved` ones, and `Planned`/`Running` ones whose lease has ended.
+    /// [`super::StoreError::Held`] while another holder lives; a conflict where there is nothing to execute.
+    async fn claim(&self, tenant: &TenantId, invocation: &InvocationId, millis: u64) -> StoreResult<Claim>;
+    /// Renews the claim under the authority's fence.
+    async fn renew(&self, at: &Authority, millis: u64) -> StoreResult<Lease>;
+    /// Gives the claim back; the invocation may be held, approved or ended.
+    async fn release(&self, at: &Authority) -> StoreResult<()>;
+    /// Records a decision, once: only while the invocation is `Held` and its last hold's request is `decision.of`. Of a
+    /// hundred racers one succeeds; the others get a conflict that names the state. Durable before it returns.
+    async fn decide(&self, tenant: &TenantId, invocation: &InvocationId, decision: &Decision, when: Timestamp) -> StoreResult<()>;
+    /// One invocation. Another tenant's is "not found".
+    async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record>;
+    /// Many, in short.
+    async fn list(&self, tenant: &TenantId, filter: &Filter) -> StoreResult<Vec<Summary>>;
+    /// A sealed body of the connection.
+    async fn body(&self, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> StoreResult<SealedBody>;
+}

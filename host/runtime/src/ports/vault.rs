@@ -1,0 +1,90 @@
+//! Sealed secrets. A vault sees ciphertext only; sealing and opening is `crate::credentials`'.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Lease, StoreResult};
+use crate::authority::Authority;
+use crate::ids::{ConnectionId, SlotName, TenantId, Timestamp};
+
+/// Whether a secret is believed to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretState {
+    /// Usable.
+    Live,
+    /// A refresh was begun and its outcome is not known: if it was ours and we died, the refresh token may be spent.
+    Refreshing,
+    /// The provider refused it for good.
+    NeedsReauth,
+}
+
+/// A secret as it is kept: everything but the ciphertext is public within the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedSecret {
+    /// Version of the sealing, bound into the associated data.
+    pub version: u8,
+    /// Which data key sealed it, bound too.
+    pub key_id: String,
+    /// XChaCha20-Poly1305 nonce, 24 bytes.
+    pub nonce: Vec<u8>,
+    /// Ciphertext with tag.
+    pub ciphertext: Vec<u8>,
+    /// Grows by one with each replacement.
+    pub generation: u64,
+    /// When the access token in it ends; `None`: not said.
+    pub expires: Option<Timestamp>,
+    /// Scopes as granted, not as asked.
+    pub scopes: Vec<String>,
+    /// Whether it works.
+    pub state: SecretState,
+}
+
+/// A tenant's data key, wrapped by the master key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrappedKey {
+    /// Its id.
+    pub id: String,
+    /// Nonce, 24 bytes.
+    pub nonce: Vec<u8>,
+    /// Wrapped key with tag.
+    pub ciphertext: Vec<u8>,
+}
+
+/// Rows of sealed secrets and wrapped keys.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// The secret in a slot of the authority's connection.
+    async fn secret(&self, at: &Authority, slot: &SlotName) -> StoreResult<Option<SealedSecret>>;
+    /// Every slot that holds a secret.
+    async fn slots(&self, at: &Authority) -> StoreResult<Vec<(SlotName, SealedSecret)>>;
+    /// Replaces the secret if its generation is `expected` (`None`: there is none yet); answers the new generation.
+    /// Durable before it returns: no waiter may see a rotated token that a crash would lose.
+    async fn replace(
+        &self,
+        at: &Authority,
+        slot: &SlotName,
+        expected: Option<u64>,
+        secret: &SealedSecret,
+    ) -> StoreResult<u64>;
+    /// Takes the slot's refresh lease for 60 s, or says who waits how long ([`super::StoreError::Held`]).
+    async fn lease(&self, at: &Authority, slot: &SlotName, holder: &str) -> StoreResult<Lease>;
+    /// Gives it back.
+    async fn release(&self, at: &Authority, slot: &SlotName, lease: &Lease) -> StoreResult<()>;
+
+    /// A registered client's fields (client id, secret, key) for a provider: the tenant's own, else the operator's
+    /// (tenant `None`). Sealed like a secret.
+    async fn client(&self, tenant: Option<&TenantId>, provider: &str) -> StoreResult<Option<SealedSecret>>;
+    /// Replaces it.
+    async fn put_client(&self, tenant: Option<&TenantId>, provider: &str, sealed: &SealedSecret) -> StoreResult<()>;
+
+    /// The wrapped data key of a scope: a tenant, the operator (`None`), or one connection's journal key.
+    async fn data_key(&self, tenant: Option<&TenantId>, connection: Option<&ConnectionId>) -> StoreResult<Option<WrappedKey>>;
+    /// Stores it unless there is one; answers the one that is stored now, so that two processes agree.
+    async fn put_data_key(
+        &self,
+        tenant: Option<&TenantId>,
+        connection: Option<&ConnectionId>,
+        key: &WrappedKey,
+    ) -> StoreResult<WrappedKey>;
+}
