@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CapabilityId, ConnectionId, ConnectorId, GrantId, ProviderId, SourceId, SubjectId, TenantId, Timestamp};
+use crate::ids::{
+    CapabilityId, ConnectionId, ConnectorId, GrantId, ProviderId, SourceId, SubjectId, TenantId, Timestamp,
+};
 
 /// Who owns a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,7 +117,8 @@ impl Digest {
     /// Reads 64 hex digits as stored; anything else is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(text.to_ascii_lowercase().into()))
+        (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()))
+            .then(|| Self(text.to_ascii_lowercase().into()))
     }
 
     /// Lower-case hex.

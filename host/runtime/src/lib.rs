@@ -8,9 +8,12 @@ pub mod blame;
 pub mod caller;
 pub mod connection;
 pub mod document;
+pub mod error;
 pub mod ids;
 pub mod ports;
+pub mod tool;
 
 pub use authority::{Authority, Fence};
 pub use blame::{Blame, Fault};
 pub use caller::{Caller, Role};
+pub use error::{InvokeError, Violation};

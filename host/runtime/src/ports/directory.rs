@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreResult;
 use crate::connection::{Connection, ConnectionState, Grant};
-use crate::ids::{ConnectionId, Timestamp, TenantId};
+use crate::ids::{ConnectionId, TenantId, Timestamp};
 
 /// Connections and grants, always asked for within a tenant.
 #[async_trait]

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Lease, StoreResult};
 use crate::authority::Authority;
 use crate::ids::{
-    CapabilityId, ConnectionId, ConnectorId, Digest, InvocationId, SourceId, StreamId, SubjectId, TenantId, Timestamp, ToolName,
+    CapabilityId, ConnectionId, ConnectorId, Digest, InvocationId, SourceId, StreamId, SubjectId, TenantId, Timestamp,
+    ToolName,
 };
 
 /// What an invocation is to run.
@@ -366,7 +367,14 @@ pub struct Claim {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Opens an invocation with its `Planned` entry, and claims it for `millis`.
-    async fn open(&self, at: &Authority, plan: &Plan, bodies: Vec<SealedBody>, when: Timestamp, millis: u64) -> StoreResult<Claim>;
+    async fn open(
+        &self,
+        at: &Authority,
+        plan: &Plan,
+        bodies: Vec<SealedBody>,
+        when: Timestamp,
+        millis: u64,
+    ) -> StoreResult<Claim>;
     /// Appends entries in order with their bodies, in one transaction. `first` is the sequence number of the first: if the
     /// record is longer already, that is a conflict. An older fence is a conflict.
     async fn append(
@@ -386,7 +394,13 @@ pub trait Journal: Send + Sync {
     async fn release(&self, at: &Authority) -> StoreResult<()>;
     /// Records a decision, once: only while the invocation is `Held` and its last hold's request is `decision.of`. Of a
     /// hundred racers one succeeds; the others get a conflict that names the state. Durable before it returns.
-    async fn decide(&self, tenant: &TenantId, invocation: &InvocationId, decision: &Decision, when: Timestamp) -> StoreResult<()>;
+    async fn decide(
+        &self,
+        tenant: &TenantId,
+        invocation: &InvocationId,
+        decision: &Decision,
+        when: Timestamp,
+    ) -> StoreResult<()>;
     /// One invocation. Another tenant's is "not found".
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record>;
     /// Many, in short.

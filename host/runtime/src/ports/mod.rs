@@ -13,8 +13,8 @@ mod vault;
 pub use catalog::{Catalog, Installed};
 pub use directory::Directory;
 pub use journal::{
-    BodyRef, Claim, Decision, DecisionKind, Durability, Effect, EffectState, End, Entry, Event, Filter, Hold, Journal, Plan,
-    Record, SealedBody, Standing, State, Summary, WriteSummary,
+    BodyRef, Claim, Decision, DecisionKind, Durability, Effect, EffectState, End, Entry, Event, Filter, Hold, Journal,
+    Plan, Record, SealedBody, Standing, State, Summary, WriteSummary,
 };
 pub use limiter::{Bucket, Limiter, Per, Rate};
 pub use sink::{Batch, Committed, Finish, Lease, PullState, Sink};

@@ -91,10 +91,22 @@ pub trait Sink: Send + Sync {
     async fn revisions(&self, at: &Authority, source: &SourceId, ids: &[String]) -> StoreResult<Vec<Option<String>>>;
     /// Everything in the batch and its cursor, or nothing. The same batch again (same `after`, same cursor) answers the
     /// same without doing it twice. An older fence or generation is a conflict.
-    async fn commit(&self, at: &Authority, source: &SourceId, stream: &StreamId, batch: Batch) -> StoreResult<Committed>;
+    async fn commit(
+        &self,
+        at: &Authority,
+        source: &SourceId,
+        stream: &StreamId,
+        batch: Batch,
+    ) -> StoreResult<Committed>;
     /// Ends the pull and gives the lease back. After [`Finish::Whole`] of a sweep: ids of documents that this connection
     /// attested in this stream before the sweep and that it neither listed nor upserted. They are kept until proven gone.
-    async fn finish(&self, at: &Authority, source: &SourceId, stream: &StreamId, finish: Finish) -> StoreResult<Vec<String>>;
+    async fn finish(
+        &self,
+        at: &Authority,
+        source: &SourceId,
+        stream: &StreamId,
+        finish: Finish,
+    ) -> StoreResult<Vec<String>>;
     /// Takes back this connection's attestation of documents that the provider says are gone.
     async fn forget(&self, at: &Authority, source: &SourceId, stream: &StreamId, ids: &[String]) -> StoreResult<u64>;
 }

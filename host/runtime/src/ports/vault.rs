@@ -79,7 +79,11 @@ pub trait Vault: Send + Sync {
     async fn put_client(&self, tenant: Option<&TenantId>, provider: &str, sealed: &SealedSecret) -> StoreResult<()>;
 
     /// The wrapped data key of a scope: a tenant, the operator (`None`), or one connection's journal key.
-    async fn data_key(&self, tenant: Option<&TenantId>, connection: Option<&ConnectionId>) -> StoreResult<Option<WrappedKey>>;
+    async fn data_key(
+        &self,
+        tenant: Option<&TenantId>,
+        connection: Option<&ConnectionId>,
+    ) -> StoreResult<Option<WrappedKey>>;
     /// Stores it unless there is one; answers the one that is stored now, so that two processes agree.
     async fn put_data_key(
         &self,
