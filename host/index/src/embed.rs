@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::Blame;
 
-/// Turns text into unit vectors. The default runs in this process (`MiniLm`).
+/// Turns text into unit vectors. The default runs in this process ([`crate::MiniLm`]).
 #[async_trait]
 pub trait Embedder: Send + Sync {
     /// Names the model and its weights. Vectors of two ids are never compared; a new id embeds

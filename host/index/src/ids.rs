@@ -71,7 +71,7 @@ impl fmt::Debug for ContentHash {
 pub struct Recipe(Arc<str>);
 
 impl Recipe {
-    /// Takes the name as it is. `Index::recipe` says which one an index uses.
+    /// Takes the name as it is. [`Index::recipe`](crate::Index::recipe) says which one an index uses.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self(Arc::from(name.as_ref()))
     }
