@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod blame;
 pub mod caller;
+pub mod clock;
 pub mod connection;
 pub mod document;
 pub mod error;
