@@ -1,3 +1,7 @@
 //! Manifest types and checks, component encoding and sealing: what turns a crate into one connector file.
+//!
+//! Nothing here runs a component. [`manifest`] and [`route`] are also what the host reads grants by.
 
 pub mod ids;
+pub mod manifest;
+pub mod route;
