@@ -1,1 +1,108 @@
 //! SQLite behind the traits that the runtime, the index and the agent declare.
+//!
+//! One data directory is one [`Store`], which implements every port: documents and cursors
+//! ([`Sink`](sallyport::ports::Sink)), chunks and who may read them ([`ChunkStore`](sallyport_index::ChunkStore)), the
+//! journal, sealed secrets, rate tokens, connectors, connections; and beside the ports the host's own [`accounts`].
+//!
+//! Several processes may have the same directory open, on a local file system: SQLite's log (WAL) lets them read while
+//! one writes. In a process one thread writes; what queues up meanwhile shares a transaction and a flush.
+
+pub mod accounts;
+
+mod access;
+mod catalog;
+mod chunks;
+mod conversations;
+mod db;
+mod directory;
+mod documents;
+mod html;
+mod journal;
+mod limiter;
+mod sink;
+mod vault;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sallyport::blame::{Blame, Fault};
+use sallyport::clock::Clock;
+use sallyport::ports::StoreError;
+
+use accounts::Accounts;
+use db::Db;
+use limiter::Drawn;
+
+/// An open data directory. Clones share it; its threads end with the last clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    drawn: Arc<Drawn>,
+}
+
+/// What an embedder or a test may set otherwise. The default is right for a host.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Where leases and rate windows take the time from; default: the system's clock.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The database never grows beyond so many pages of 4 KiB: a write that would is refused as on a full disk.
+    pub max_pages: Option<u32>,
+}
+
+impl Store {
+    /// Opens the data directory, or makes it (mode 0700), and brings an older format to this version's.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(folder, Options::default())
+    }
+
+    /// [`Store::open`] with options.
+    pub fn open_with(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        Ok(Self { db: Db::open(folder.as_ref(), options)?, drawn: Arc::default() })
+    }
+
+    /// Tenants, API keys, users, the signing key and settings: what a server keeps beside the ports.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts::of(self.db.clone())
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.db.folder().display())
+    }
+}
+
+/// The data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The folder or a file in it cannot be made or opened.
+    #[error("the data directory {path} cannot be used: {reason}; name another one with --data")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        reason: String,
+    },
+    /// The database in it cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Fault for OpenError {
+    fn blame(&self) -> Blame {
+        Blame::Host
+    }
+
+    fn retryable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.retryable())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } => "data-directory",
+            Self::Store(error) => error.code(),
+        }
+    }
+}

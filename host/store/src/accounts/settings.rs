@@ -1,0 +1,65 @@
+//! The host's token signing key, and single values that a server keeps.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use rusqlite::OptionalExtension;
+use sallyport::ports::{Durability, StoreResult};
+
+use super::Accounts;
+use crate::db::{Fail, Outcome};
+
+/// Its file in the data directory, mode 0600. Beside the database: a copy of that alone signs nothing.
+const KEY_FILE: &str = "token.key";
+
+impl Accounts {
+    /// The key that signs callers' tokens: made at first use, the same for every process on the directory.
+    pub async fn signing_key(&self) -> StoreResult<[u8; 32]> {
+        let folder = self.db.folder().to_owned();
+        let key = tokio::task::spawn_blocking(move || signing_key(&folder));
+        Ok(key.await.unwrap_or_else(|error| Err(Fail::other(error)))?)
+    }
+
+    /// A value, if there is one.
+    pub async fn setting(&self, key: &str) -> StoreResult<Option<String>> {
+        let key = key.to_owned();
+        let read = self.db.read(move |db| {
+            let mut sql = db.prepare_cached("SELECT value FROM settings WHERE key = ?")?;
+            Ok(sql.query_row([key], |row| row.get(0)).optional()?)
+        });
+        Ok(read.await?)
+    }
+
+    /// Keeps a value in place of the one before.
+    pub async fn put_setting(&self, key: &str, value: &str) -> StoreResult<()> {
+        let row = [key.to_owned(), value.to_owned()];
+        let write = self.db.write(Durability::Flushed, move |db| {
+            let sql = "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+            db.execute(sql, row)?;
+            Ok(())
+        });
+        Ok(write.await?)
+    }
+}
+
+fn signing_key(folder: &std::path::Path) -> Outcome<[u8; 32]> {
+    let file = folder.join(KEY_FILE);
+    let failed = |error: std::io::Error| Fail::file(&error, &file.display().to_string());
+    if !file.exists() {
+        // Written whole and then linked: of two processes one key wins, and nobody reads half of one.
+        let temporary = folder.join(format!(".{KEY_FILE}.{}", uuid::Uuid::new_v4().simple()));
+        let options = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary);
+        let linked = options.and_then(|mut made| {
+            made.write_all(&rand::random::<[u8; 32]>())?;
+            made.sync_all()?;
+            fs::hard_link(&temporary, &file)
+        });
+        // A hidden file that stays holds a key that nobody uses.
+        let _ = fs::remove_file(&temporary);
+        linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(failed(error)) })?;
+    }
+    let mut key = [0; 32];
+    fs::File::open(&file).and_then(|mut file| file.read_exact(&mut key)).map_err(failed)?;
+    Ok(key)
+}

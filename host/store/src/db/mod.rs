@@ -1,0 +1,142 @@
+//! The database: one writer thread, a few readers, and the files around it.
+
+mod fail;
+mod json;
+mod schema;
+mod writer;
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use sallyport::clock::{Clock, SystemClock};
+use sallyport::ids::Timestamp;
+use sallyport::ports::{Durability, StoreError};
+use tokio::sync::oneshot;
+
+pub(crate) use fail::{Fail, Outcome};
+pub(crate) use json::{json, unjson, unword, word};
+
+use crate::{OpenError, Options};
+use writer::{Job, Task};
+
+/// Readers in a process. Queries are short; more would only fight over the processor.
+const READERS: usize = 4;
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The open database. Its threads end when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Db(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    writes: Sender<Box<dyn Job>>,
+    reads: Sender<Read>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Db {
+    pub(crate) fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
+        let failed = |reason: std::io::Error| OpenError::Folder { path: folder.into(), reason: reason.to_string() };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let file = folder.join("sallyport.db");
+        // Made by us, so that the log files, which take its mode, are private as well.
+        fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(failed)?;
+
+        let mut db = connect(&file, false).map_err(StoreError::from)?;
+        schema::bring_up_to_date(&mut db).map_err(StoreError::from)?;
+        if let Some(pages) = options.max_pages {
+            let limited = db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+            limited.map_err(|error| StoreError::from(Fail::from(error)))?;
+        }
+
+        let (writes, jobs) = channel::<Box<dyn Job>>();
+        spawn("sallyport-write", move || writer::run(db, &jobs)).map_err(failed)?;
+        let (reads, queue) = channel::<Read>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..READERS {
+            let (db, queue) = (connect(&file, true).map_err(StoreError::from)?, queue.clone());
+            spawn("sallyport-read", move || read_all(&db, &queue)).map_err(failed)?;
+        }
+        let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, clock })))
+    }
+
+    /// The data directory.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Runs `work` in a transaction that sees one state of the database.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |db| {
+            let result = db.unchecked_transaction().map_err(Fail::from).and_then(|_one_state| work(db));
+            let _ = reply.send(result);
+        });
+        self.0.reads.send(read).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Runs `work` in a transaction of the writer; on an error nothing of it is kept.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { durability, work: Some(work), result: None, reply };
+        self.0.writes.send(Box::new(task)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn gone() -> Fail {
+    Fail::other("a thread of the store has ended")
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.into()).spawn(work).map(drop)
+}
+
+fn read_all(db: &Connection, queue: &Mutex<Receiver<Read>>) {
+    loop {
+        // Held while waiting: one reader waits for the queue, the others for the lock.
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(read) = next else { return };
+        // A bug in one caller's query must not cost a reader; its transaction ends with the unwinding.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(db)));
+    }
+}
+
+fn connect(file: &Path, reader: bool) -> Outcome<Connection> {
+    let access = if reader { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(Duration::from_millis(fail::BUSY_MILLIS))?;
+    db.set_prepared_statement_cache_capacity(256);
+    if !reader {
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+        // The writer moves the log when it is idle; this is for when it never is.
+        db.pragma_update(None, "wal_autocheckpoint", 8000)?;
+        // What is deleted is overwritten where that costs no further write: keys and secrets lie in small rows.
+        db.pragma_update(None, "secure_delete", "FAST")?;
+    }
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "cache_size", -16_000)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(db)
+}

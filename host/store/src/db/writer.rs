@@ -1,0 +1,139 @@
+//! The one thread that writes. It takes what has queued up, runs it in one transaction and flushes once for all.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use sallyport::ports::Durability;
+use tokio::sync::oneshot;
+
+use super::fail::{Fail, Outcome};
+
+/// Jobs in a transaction. More would make the first of them wait for the last.
+const BATCH: usize = 64;
+/// Idle for so long: a good moment to move the log into the database.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Work for the writer.
+pub(crate) trait Job: Send {
+    /// When its caller may be answered.
+    fn durability(&self) -> Durability;
+    /// Does the work inside the open transaction; false: take it back.
+    fn run(&mut self, db: &Connection) -> bool;
+    /// Answers the caller: with what `run` gave, or with why the transaction failed.
+    fn settle(self: Box<Self>, failed: Option<Fail>);
+}
+
+/// A closure with the caller that waits for it.
+pub(crate) struct Task<T, F> {
+    pub(crate) durability: Durability,
+    pub(crate) work: Option<F>,
+    pub(crate) result: Option<Outcome<T>>,
+    pub(crate) reply: oneshot::Sender<Outcome<T>>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Outcome<T> + Send> Job for Task<T, F> {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn run(&mut self, db: &Connection) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        // A bug in one caller's work must not take the writer away from all others.
+        let result = catch_unwind(AssertUnwindSafe(|| work(db)))
+            .unwrap_or_else(|_| Err(Fail::other("a write panicked and was taken back")));
+        let done = result.is_ok();
+        self.result = Some(result);
+        done
+    }
+
+    fn settle(self: Box<Self>, failed: Option<Fail>) {
+        let result = match (self.result, failed) {
+            (Some(Ok(_)) | None, Some(fail)) => Err(fail),
+            (Some(result), _) => result,
+            (None, None) => Err(Fail::other("the write was not run")),
+        };
+        // The caller may have gone; what was committed stays committed.
+        let _ = self.reply.send(result);
+    }
+}
+
+pub(crate) fn run(mut db: Connection, jobs: &Receiver<Box<dyn Job>>) {
+    let mut flushing = Durability::Eventual;
+    let mut dirty = false;
+    loop {
+        let first = match jobs.recv_timeout(if dirty { IDLE } else { Duration::from_secs(3600) }) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                if std::mem::take(&mut dirty) {
+                    // Passive: it waits for nobody; what it cannot move now stays in the log.
+                    let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut batch = vec![first];
+        batch.extend(jobs.try_iter().take(BATCH - 1));
+        let wanted = batch.iter().map(|job| job.durability()).max().unwrap_or(Durability::Eventual);
+        if wanted != flushing {
+            let level = if wanted == Durability::Flushed { "FULL" } else { "NORMAL" };
+            if let Err(error) = db.pragma_update(None, "synchronous", level) {
+                let fail = Fail::from(error);
+                batch.into_iter().for_each(|job| job.settle(Some(fail.again())));
+                continue;
+            }
+            flushing = wanted;
+        }
+        transact(&mut db, batch);
+        dirty = true;
+    }
+}
+
+/// Runs the jobs in as few transactions as they allow: one, unless SQLite itself takes a transaction back.
+fn transact(db: &mut Connection, batch: Vec<Box<dyn Job>>) {
+    let mut waiting = batch.into_iter().peekable();
+    while waiting.peek().is_some() {
+        if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
+            let fail = Fail::from(error);
+            waiting.by_ref().for_each(|job| job.settle(Some(fail.again())));
+            return;
+        }
+        let mut ran = Vec::new();
+        let mut lost = None;
+        for mut job in waiting.by_ref() {
+            let done = match db.execute_batch("SAVEPOINT job") {
+                Ok(()) => job.run(db),
+                Err(error) => {
+                    job.settle(Some(error.into()));
+                    continue;
+                }
+            };
+            ran.push(job);
+            // A full disk makes SQLite roll the whole transaction back: what ran before in it is lost, too.
+            if db.is_autocommit() {
+                lost = Some(Fail::Said(sallyport::ports::StoreError::Full {
+                    reason: "the transaction was taken back for want of space".into(),
+                }));
+                break;
+            }
+            let end = if done { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+            if let Err(error) = db.execute_batch(end) {
+                lost = Some(error.into());
+                break;
+            }
+        }
+        let failed = match lost {
+            Some(fail) => Some(fail),
+            None => db.execute_batch("COMMIT").err().map(Fail::from),
+        };
+        if failed.is_some() && !db.is_autocommit() {
+            // Fails only where SQLite has rolled back by itself.
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        for job in ran {
+            job.settle(failed.as_ref().map(Fail::again));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading the journal.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use sallyport::ids::{ConnectionId, ConnectorId, InvocationId, SubjectId, TenantId, Timestamp};
+use sallyport::ports::{BodyRef, Entry, Filter, Record, SealedBody, Summary};
+
+use crate::db::{Fail, Outcome, unjson, unword, word};
+
+/// Invocations listed where the filter does not say how many.
+const LISTED: u32 = 100;
+
+pub(super) fn record(db: &Connection, tenant: &TenantId, id: &InvocationId) -> Outcome<Record> {
+    let sql = "SELECT key, connection, caller FROM invocations WHERE id = ? AND tenant = ?";
+    let found: Option<(i64, String, String)> = db
+        .prepare_cached(sql)?
+        .query_row([id.as_str(), tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let (key, connection, caller) = found.ok_or_else(|| Fail::not_found(format!("invocation {id}")))?;
+    let mut sql = db.prepare_cached("SELECT seq, at, event FROM entries WHERE invocation = ? ORDER BY seq")?;
+    let rows = sql.query_map([key], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
+    let entry = |(seq, at, event): (u64, u64, String)| Ok(Entry { seq, at: Timestamp(at), event: unjson(&event)? });
+    Ok(Record {
+        invocation: id.clone(),
+        tenant: tenant.clone(),
+        caller: unjson(&caller)?,
+        connection: ConnectionId::new(connection),
+        entries: rows.map(|row| entry(row?)).collect::<Outcome<_>>()?,
+    })
+}
+
+pub(super) fn list(db: &Connection, tenant: &TenantId, filter: &Filter) -> Outcome<Vec<Summary>> {
+    let mut sql = String::from(
+        "SELECT id, subject, connection, connector, standing, state, planned, changed, expires FROM invocations
+        WHERE tenant = ?",
+    );
+    let mut values: Vec<Value> = vec![tenant.to_string().into()];
+    if !filter.states.is_empty() {
+        sql.push_str(&format!(" AND state IN ({})", vec!["?"; filter.states.len()].join(", ")));
+        for state in &filter.states {
+            values.push(word(state)?.into());
+        }
+    }
+    if let Some(subject) = &filter.subject {
+        sql.push_str(" AND subject = ?");
+        values.push(subject.to_string().into());
+    }
+    sql.push_str(" ORDER BY key DESC LIMIT ?");
+    values.push(i64::from(if filter.limit == 0 { LISTED } else { filter.limit }).into());
+
+    let mut sql = db.prepare_cached(&sql)?;
+    let mut rows = sql.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |at: usize| row.get::<_, String>(at);
+        found.push(Summary {
+            invocation: InvocationId::new(text(0)?),
+            subject: SubjectId::new(text(1)?),
+            connection: ConnectionId::new(text(2)?),
+            connector: ConnectorId::new(text(3)?).map_err(Fail::other)?,
+            standing: unjson(&text(4)?)?,
+            state: unword(&text(5)?)?,
+            planned: Timestamp(row.get(6)?),
+            changed: Timestamp(row.get(7)?),
+            expires: row.get::<_, Option<u64>>(8)?.map(Timestamp),
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn body(db: &Connection, tenant: &TenantId, connection: &ConnectionId, of: BodyRef) -> Outcome<SealedBody> {
+    crate::directory::find(db, tenant, connection)?;
+    let sql = "SELECT nonce, ciphertext FROM bodies WHERE connection = ? AND hash = ? AND size = ?";
+    let found: Option<(Vec<u8>, Vec<u8>)> = db
+        .prepare_cached(sql)?
+        .query_row(params![connection.as_str(), of.hash, of.size], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (nonce, ciphertext) = found.ok_or_else(|| Fail::not_found(format!("body {}", of.hash)))?;
+    Ok(SealedBody { of, nonce, ciphertext })
+}
