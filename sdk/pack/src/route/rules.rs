@@ -92,9 +92,9 @@ impl Repeat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepeatKey {
-    /// A parameter that the guest sets, as an id made beforehand. A request without it may not be repeated.
+    /// A parameter that the guest sets, as an id made beforehand. A request without it is not repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
+    pub parameter: Option<ParameterPath>,
     /// A header that the host sets to a value of its own, the same for every sending of this write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderName>,
