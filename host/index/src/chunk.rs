@@ -20,6 +20,8 @@ const PREFIX_SHARE: usize = 5;
 const MARKS: usize = 2;
 /// A document has at most this many chunks (about a million tokens); the rest is not searched.
 const MOST_CHUNKS: usize = 4096;
+/// Bytes that are cut at a time.
+const WINDOW: usize = 32 << 10;
 
 /// A chunk before it has a vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +64,19 @@ pub fn chunk(embedder: &dyn Embedder, title: &str, format: Format, text: &str) -
     let prefix_room = room / PREFIX_SHARE;
     let longest = longest_prefix(&sizer, title, &headings, prefix_room);
     let size = (room - longest).max(1);
-    let config = ChunkConfig::new(size).with_sizer(&sizer);
-    let config = config.with_overlap(OVERLAP.min(size / 4)).expect("the overlap is at most a quarter of the size");
-    let spans: Vec<Range<usize>> = match format {
-        Format::Markdown => spans(MarkdownSplitter::new(config).chunk_indices(text)),
-        Format::Plain => spans(TextSplitter::new(config).chunk_indices(text)),
+    let config = || {
+        let config = ChunkConfig::new(size).with_sizer(&sizer);
+        config.with_overlap(OVERLAP.min(size / 4)).expect("the overlap is at most a quarter of the size")
     };
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    for window in windows(text) {
+        let (start, text) = (window.start, &text[window]);
+        let more = MOST_CHUNKS + 1 - spans.len();
+        match format {
+            Format::Markdown => take(&mut spans, start, more, MarkdownSplitter::new(config()).chunk_indices(text)),
+            Format::Plain => take(&mut spans, start, more, TextSplitter::new(config()).chunk_indices(text)),
+        }
+    }
     let cut = spans.get(MOST_CHUNKS).map_or(0, |_| text.len() - spans[MOST_CHUNKS - 1].end) as u64;
 
     let mut end = 0;
@@ -96,8 +105,25 @@ impl ChunkSizer for Sizer<'_> {
     }
 }
 
-fn spans<'a>(chunks: impl Iterator<Item = (usize, &'a str)>) -> Vec<Range<usize>> {
-    chunks.take(MOST_CHUNKS + 1).map(|(start, text)| start..start + text.len()).collect()
+fn take<'a>(spans: &mut Vec<Range<usize>>, offset: usize, most: usize, cut: impl Iterator<Item = (usize, &'a str)>) {
+    spans.extend(cut.take(most).map(|(start, text)| offset + start..offset + start + text.len()));
+}
+
+/// The splitter looks at all that is left for each chunk that it cuts, so a long text goes to it in
+/// windows, each ending where a paragraph does, or a line, or a word.
+fn windows(text: &str) -> Vec<Range<usize>> {
+    let mut windows = Vec::new();
+    let mut start = 0;
+    while text.len() - start > WINDOW {
+        let limit = text.floor_char_boundary(start + WINDOW);
+        let window = &text[start..limit];
+        let ends = ["\n#", "\n\n", "\n", " "].map(|end| window.rfind(end).map(|at| start + at + 1));
+        let end = ends.into_iter().flatten().find(|end| end - start > WINDOW / 2).unwrap_or(limit);
+        windows.push(start..end);
+        start = end;
+    }
+    windows.push(start..text.len());
+    windows
 }
 
 /// Where a heading stands, and the headings down to it, outermost first: each deeper than the one before.
@@ -171,8 +197,10 @@ mod tests {
     use super::*;
     use crate::testing::HashEmbedder;
 
-    const REPORT: &str = "# Q4 strategy\n\nWe grow.\n\n## Budget\n\nMarketing gets more.\n\n### Details\n\nFigures follow.\n\n\
-                          ## Hiring\n\nThree people.\n";
+    const REPORT: &str = "# Q4 strategy\n\nWe grow in the north and keep what we have in the south of the country.\n\n\
+                          ## Budget\n\nMarketing gets more than last year and research gets the same as it had.\n\n\
+                          ### Details\n\nFigures follow in the annex that finance keeps for the board and for nobody else.\n\n\
+                          ## Hiring\n\nThree people join in the spring and two more after the summer holidays are over.\n";
 
     fn cut(title: &str, format: Format, text: &str) -> Vec<Chunk> {
         chunk(&HashEmbedder::new(24), title, format, text).chunks
@@ -182,14 +210,15 @@ mod tests {
     fn each_chunk_knows_the_headings_above_it() {
         let chunks = cut("Q4 strategy", Format::Markdown, REPORT);
         let at = |words: &str| chunks.iter().find(|chunk| chunk.text.contains(words)).unwrap();
-        assert_eq!(at("Figures").heading.first().unwrap(), "Q4 strategy");
+        assert_eq!(at("Figures").heading, ["Q4 strategy", "Budget", "Details"]);
         assert_eq!(at("Three people").heading, ["Q4 strategy", "Hiring"]);
         assert!(at("Three people").passage.starts_with("Q4 strategy > Hiring\n"), "{:?}", at("Three people"));
     }
 
     #[test]
     fn spans_point_at_the_text_and_nothing_is_lost() {
-        let text = "Zürich, Łódź and 東京 are far apart. ".repeat(40);
+        let text = "Zürich, Łódź and 東京 are far apart. ".repeat(2000);
+        assert!(text.len() > 2 * WINDOW);
         for format in [Format::Plain, Format::Markdown] {
             let chunks = cut("Cities", format, &text);
             assert!(chunks.len() > 3);

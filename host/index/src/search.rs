@@ -171,7 +171,8 @@ impl Rating {
     fn run(&self, state: &crate::index::State) -> Result<(Vec<Candidate>, Counts), crate::lexical::LexicalError> {
         let (documents, chunks) = state.vectors.count(&self.readable);
         let mut matches = match (self.mode, &state.lexical) {
-            (Mode::Dense, _) | (_, None) => vec![],
+            (Mode::Dense, _) => vec![],
+            (_, None) => return Err(crate::lexical::LexicalError::Closed),
             (_, Some(lexical)) => lexical.search(&self.query, &self.readable)?,
         };
         let counts = Counts { documents, chunks, matching: matches.len() };

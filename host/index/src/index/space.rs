@@ -32,21 +32,30 @@ pub(crate) struct Space {
 pub(crate) struct State {
     /// The history that this is of; none before the first refresh.
     history: Option<String>,
+    /// Up to where the vectors are.
     seq: Seq,
     pub(crate) vectors: Vectors,
+    /// None before the first refresh, and where the postings turned out to be damaged.
     pub(crate) lexical: Option<Arc<Lexical>>,
+    /// Up to where the postings are, as far as a search sees them.
+    searched: Seq,
+}
+
+impl State {
+    fn new(dims: usize) -> Self {
+        Self { history: None, seq: Seq(0), vectors: Vectors::new(dims), lexical: None, searched: Seq(0) }
+    }
 }
 
 impl Space {
     pub(super) fn new(tenant: TenantId, folder: PathBuf, dims: usize) -> Self {
-        let state = State { history: None, seq: Seq(0), vectors: Vectors::new(dims), lexical: None };
         Self {
             tenant,
             folder,
             dims,
             embedding: tokio::sync::Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
-            state: Arc::new(RwLock::new(state)),
+            state: Arc::new(RwLock::new(State::new(dims))),
         }
     }
 
@@ -64,13 +73,15 @@ impl Space {
     /// that is writing the postings, and joins segments; otherwise its commit is picked up later.
     pub(crate) async fn refresh(&self, shared: &Shared, thorough: bool) -> Result<(), IndexError> {
         let history = shared.store.history(&self.tenant).await?;
-        if !thorough && self.is_at(&history.id, history.end)? {
+        if !thorough && self.is_at(&history.id, history.end) {
             return Ok(());
         }
         let _turn = self.refreshing.lock().await;
+        if !thorough && self.is_at(&history.id, history.end) {
+            return Ok(());
+        }
         if self.state.read().history.as_deref() != Some(&history.id) {
-            let mut state = self.state.write();
-            *state = State { history: None, seq: Seq(0), vectors: Vectors::new(self.dims), lexical: None };
+            *self.state.write() = State::new(self.dims);
         }
         let (lexical, guard) = self.open_lexical(shared, &history.id, thorough).await?;
         let written = lexical.seq().map_err(|error| self.unusable(&error))?;
@@ -97,19 +108,20 @@ impl Space {
                 break;
             }
         }
+        // Read first: a commit in between is then seen, though not yet counted on.
+        let searched = lexical.seq().map_err(|error| self.unusable(&error))?;
         lexical.reload().map_err(|error| self.unusable(&error))?;
         let mut state = self.state.write();
         state.history = Some(history.id);
         state.lexical = Some(lexical);
+        state.searched = searched;
         Ok(())
     }
 
-    fn is_at(&self, history: &str, end: Seq) -> Result<bool, IndexError> {
+    fn is_at(&self, history: &str, end: Seq) -> bool {
         let state = self.state.read();
-        let Some(lexical) = state.lexical.as_ref().filter(|_| state.history.as_deref() == Some(history)) else {
-            return Ok(false);
-        };
-        Ok(state.seq >= end && lexical.seq().is_ok_and(|seq| seq >= end))
+        let open = state.lexical.is_some() && state.history.as_deref() == Some(history);
+        open && state.seq >= end && state.searched >= end
     }
 
     /// The open folder, and the right to write it if that could be had (always when `thorough`, and

@@ -32,6 +32,8 @@ pub(crate) enum LexicalError {
     File(#[from] io::Error),
     #[error("it was built again by another process")]
     Replaced,
+    #[error("it was closed for a check")]
+    Closed,
 }
 
 impl From<tantivy::TantivyError> for LexicalError {
