@@ -140,7 +140,8 @@ impl ParameterPath {
     }
 
     /// Every value that the path leads to.
-    fn find(&self, parameters: &Parameters) -> Vec<Value> {
+    #[must_use]
+    pub fn find(&self, parameters: &Parameters) -> Vec<Value> {
         let mut found = Vec::new();
         for (_, value) in parameters.iter().filter(|(name, _)| *name == self.name()) {
             descend(value, self.inner(), &mut found);

@@ -1,0 +1,451 @@
+//! The connections' secrets: kept sealed, attached at egress, refreshed by one at a time. Nothing of them goes to a guest.
+
+mod client;
+mod refresh;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use sallyport_pack::manifest::{AuthMethod, Credential, Manifest, OAuthCode};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+use crate::blame::{Blame, Fault};
+use crate::clock::Clock;
+use crate::connection::{Connection, ConnectionState};
+use crate::ids::{ConnectionId, SlotName, TenantId, Timestamp};
+use crate::keys::{KeyError, Keyring, Place, Secret};
+use crate::ports::{Directory, SealedSecret, SecretState, StoreError, Vault};
+use crate::registry::Registry;
+use crate::scan::Scanner;
+use crate::wire::Wire;
+
+/// A token that ends within this is refreshed before it is used: a request takes time.
+const LEEWAY: u64 = 60_000;
+
+/// Why a secret could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// The provider takes it no more, or nobody can tell: a person has to connect again.
+    #[error("{0}")]
+    NeedsReauth(String),
+    /// The token endpoint cannot be reached, or is out of order. Nothing was changed.
+    #[error("the token endpoint cannot be reached: {0}")]
+    Unreachable(String),
+    /// The token endpoint refuses for a reason that is not the token's.
+    #[error("the token endpoint refuses: {0}")]
+    Refused(String),
+    /// The registered client is not whole.
+    #[error("no {field} is registered for {provider}: an operator can register the client's fields (connect --client)")]
+    Client {
+        /// The provider.
+        provider: String,
+        /// The missing field.
+        field: String,
+    },
+    /// The manifest and the connection do not fit together.
+    #[error("{0}")]
+    Manifest(String),
+    /// Keys or sealing.
+    #[error(transparent)]
+    Key(KeyError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<KeyError> for CredentialError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Store(error) => Self::Store(error),
+            other => Self::Key(other),
+        }
+    }
+}
+
+impl Fault for CredentialError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NeedsReauth(_) | Self::Unreachable(_) | Self::Refused(_) => Blame::Upstream,
+            Self::Client { .. } | Self::Manifest(_) => Blame::Caller,
+            Self::Key(error) => error.blame(),
+            Self::Store(error) => error.blame(),
+        }
+    }
+
+    fn retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Key(error) => error.retryable(),
+            Self::Store(error) => error.retryable(),
+            _ => false,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NeedsReauth(_) => "needs-reauth",
+            Self::Unreachable(_) => "token-endpoint-unreachable",
+            Self::Refused(_) => "token-endpoint-refused",
+            Self::Client { .. } => "client-not-registered",
+            Self::Manifest(_) => "credential-manifest",
+            Self::Key(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// A secret that came of an authorisation.
+pub struct NewSecret {
+    /// The access token, or whatever was pasted.
+    pub access: Secret,
+    /// The refresh token.
+    pub refresh: Option<Secret>,
+    /// Seconds until the access token ends; `None`: not said.
+    pub expires_in: Option<u64>,
+    /// Scopes as granted, not as asked.
+    pub scopes: Vec<String>,
+}
+
+/// What may be known about a slot's secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotFacts {
+    /// The slot.
+    pub name: SlotName,
+    /// Scopes as granted.
+    pub scopes: Vec<String>,
+    /// When the access token ends.
+    pub expires: Option<Timestamp>,
+    /// Whether it is believed to work.
+    pub state: SecretState,
+}
+
+/// A secret ready to be put on a request, and the means to notice it in an answer.
+pub(crate) struct Attached {
+    pub(crate) header: HeaderName,
+    pub(crate) value: HeaderValue,
+    pub(crate) scanner: Scanner,
+    opened: Arc<Opened>,
+}
+
+/// The plain text of a slot's secret, as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    access: String,
+    refresh: Option<String>,
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        use zeroize::Zeroize;
+        self.access.zeroize();
+        self.refresh.zeroize();
+    }
+}
+
+/// A slot's secret, open.
+struct Opened {
+    sealed: SealedSecret,
+    access: Secret,
+    refresh: Option<Secret>,
+}
+
+type SlotKey = (TenantId, ConnectionId, SlotName);
+
+/// Keeps, attaches and refreshes secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    keyring: Arc<Keyring>,
+    vault: Arc<dyn Vault>,
+    directory: Arc<dyn Directory>,
+    registry: Arc<Registry>,
+    wire: Arc<Wire>,
+    clock: Arc<dyn Clock>,
+    /// This process, to the vault's leases.
+    holder: String,
+    flights: Mutex<HashMap<SlotKey, Arc<tokio::sync::Mutex<()>>>>,
+    opened: Mutex<HashMap<SlotKey, Arc<Opened>>>,
+    attached: Mutex<HashMap<SlotKey, (Option<SealedSecret>, Arc<Attached>)>>,
+}
+
+impl Credentials {
+    /// Over a keyring and the vault that it seals for.
+    #[must_use]
+    pub fn new(
+        keyring: Arc<Keyring>,
+        vault: Arc<dyn Vault>,
+        directory: Arc<dyn Directory>,
+        registry: Arc<Registry>,
+        wire: Arc<Wire>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let holder = uuid::Uuid::new_v4().simple().to_string();
+        let (flights, opened, attached) = Default::default();
+        let inner = Inner { keyring, vault, directory, registry, wire, clock, holder, flights, opened, attached };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Seals and stores a slot's secret, replacing the one there is, and makes a connection that needed it live again.
+    /// Answers the new generation.
+    ///
+    /// # Errors
+    /// The vault's and the keyring's.
+    pub async fn store(&self, at: &Authority, slot: &SlotName, secret: NewSecret) -> Result<u64, CredentialError> {
+        let inner = &self.inner;
+        let mut sealed = inner.seal(at, slot, &secret.access, secret.refresh.as_ref()).await?;
+        sealed.expires = secret.expires_in.map(|seconds| inner.clock.now().plus(seconds.saturating_mul(1000)));
+        sealed.scopes = secret.scopes;
+        let generation = loop {
+            let expected = inner.vault.secret(at, slot).await?.map(|row| row.generation);
+            match inner.vault.replace(at, slot, expected, &sealed).await {
+                // A refresh came between; what a person just brought is newer than what it brought.
+                Err(StoreError::Conflict { .. }) => {}
+                other => break other?,
+            }
+        };
+        let connection = inner.directory.connection(at.tenant(), &at.connection).await;
+        if connection.is_ok_and(|connection| connection.state == ConnectionState::NeedsReauth) {
+            inner.directory.set_state(at.tenant(), &at.connection, ConnectionState::Live).await?;
+        }
+        Ok(generation)
+    }
+
+    /// What may be known about the connection's slots.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn slots(&self, at: &Authority) -> Result<Vec<SlotFacts>, CredentialError> {
+        let rows = self.inner.vault.slots(at).await?;
+        let facts = |(name, row): (SlotName, SealedSecret)| SlotFacts {
+            name,
+            scopes: row.scopes,
+            expires: row.expires,
+            state: row.state,
+        };
+        Ok(rows.into_iter().map(facts).collect())
+    }
+
+    /// The secret of a slot, ready for a request; refreshed first if it has ended.
+    pub(crate) async fn attach(
+        &self,
+        at: &Authority,
+        connection: &Connection,
+        manifest: &Arc<Manifest>,
+        slot: &SlotName,
+    ) -> Result<Arc<Attached>, CredentialError> {
+        let (_, credential) = flavour(connection, manifest, slot)?;
+        let mut opened = self.inner.read(at, slot).await?;
+        self.inner.usable(&opened)?;
+        let ended = opened.sealed.expires.is_some_and(|expires| expires <= self.inner.clock.now().plus(LEEWAY));
+        if (ended || opened.sealed.state == SecretState::Refreshing)
+            && opened.refresh.is_some()
+            && credential.refresh_reply.is_some()
+        {
+            opened = self.refresh(at, connection, manifest, slot, opened).await?;
+        }
+        self.inner.dress(at, connection, credential, opened).await
+    }
+
+    /// A newer secret than `stale`, which the service has just refused.
+    pub(crate) async fn renew(
+        &self,
+        at: &Authority,
+        connection: &Connection,
+        manifest: &Arc<Manifest>,
+        slot: &SlotName,
+        stale: &Attached,
+    ) -> Result<Arc<Attached>, CredentialError> {
+        let (_, credential) = flavour(connection, manifest, slot)?;
+        if stale.opened.refresh.is_none() || credential.refresh_reply.is_none() {
+            return Err(self
+                .inner
+                .give_up(
+                    at,
+                    credential,
+                    &stale.opened,
+                    "the service refuses the token and there is none to refresh it with",
+                )
+                .await);
+        }
+        let opened = self.refresh(at, connection, manifest, slot, stale.opened.clone()).await?;
+        self.inner.dress(at, connection, credential, opened).await
+    }
+
+    /// The service says that this secret is of no use any more: marks the slot and the connection.
+    pub(crate) async fn refused(
+        &self,
+        at: &Authority,
+        connection: &Connection,
+        manifest: &Manifest,
+        slot: &SlotName,
+        used: &Attached,
+        why: &str,
+    ) -> CredentialError {
+        match flavour(connection, manifest, slot) {
+            Ok((_, credential)) => self.inner.give_up(at, credential, &used.opened, why).await,
+            Err(error) => error,
+        }
+    }
+}
+
+/// The connection's way of being authorised, and what it says of a slot.
+fn flavour<'m>(
+    connection: &Connection,
+    manifest: &'m Manifest,
+    slot: &SlotName,
+) -> Result<(Option<&'m OAuthCode>, &'m Credential), CredentialError> {
+    let wrong = || {
+        CredentialError::Manifest(format!(
+            "the connection's way of being authorised ({}) has no slot {slot}",
+            connection.auth
+        ))
+    };
+    let auth = manifest.auth.iter().find(|auth| auth.id.as_str() == connection.auth).ok_or_else(wrong)?;
+    let credential = auth.credentials.iter().find(|credential| credential.slot == *slot).ok_or_else(wrong)?;
+    let oauth = match &auth.method {
+        AuthMethod::OAuth2Code(oauth) => Some(&**oauth),
+        _ => None,
+    };
+    Ok((oauth, credential))
+}
+
+impl Inner {
+    async fn seal(
+        &self,
+        at: &Authority,
+        slot: &SlotName,
+        access: &Secret,
+        refresh: Option<&Secret>,
+    ) -> Result<SealedSecret, CredentialError> {
+        let plain =
+            Plain { access: access.expose().to_owned(), refresh: refresh.map(|secret| secret.expose().to_owned()) };
+        let plain = Zeroizing::new(serde_json::to_vec(&plain).expect("two strings are JSON"));
+        Ok(self.keyring.seal_secret(Place::Slot(at.tenant(), &at.connection, slot), &plain).await?)
+    }
+
+    /// The slot's secret as it is stored now. Opened once for each row that is stored.
+    async fn read(&self, at: &Authority, slot: &SlotName) -> Result<Arc<Opened>, CredentialError> {
+        let sealed = self.vault.secret(at, slot).await?.ok_or_else(|| {
+            CredentialError::NeedsReauth(format!(
+                "there is no secret in the slot {slot}: connect {} again",
+                at.connection
+            ))
+        })?;
+        let key = slot_key(at, slot);
+        if let Some(opened) = self.opened.lock().get(&key)
+            && opened.sealed == sealed
+        {
+            return Ok(opened.clone());
+        }
+        let plain = self.keyring.open_secret(Place::Slot(at.tenant(), &at.connection, slot), &sealed).await?;
+        let mut plain: Plain = serde_json::from_slice(&plain)
+            .map_err(|_| CredentialError::Manifest(format!("the secret in the slot {slot} has a form of its own")))?;
+        let access = Secret::new(std::mem::take(&mut plain.access));
+        let refresh = plain.refresh.take().map(Secret::new);
+        let opened = Arc::new(Opened { sealed, access, refresh });
+        self.opened.lock().insert(key, opened.clone());
+        Ok(opened)
+    }
+
+    fn usable(&self, opened: &Opened) -> Result<(), CredentialError> {
+        match opened.sealed.state {
+            SecretState::NeedsReauth => {
+                Err(CredentialError::NeedsReauth("the provider took its authorisation back".to_owned()))
+            }
+            SecretState::Live | SecretState::Refreshing => Ok(()),
+        }
+    }
+
+    /// Puts the secret into the manifest's template.
+    async fn dress(
+        &self,
+        at: &Authority,
+        connection: &Connection,
+        credential: &Credential,
+        opened: Arc<Opened>,
+    ) -> Result<Arc<Attached>, CredentialError> {
+        let inject = &credential.inject;
+        let needs_client = inject.value.placeholders().any(|name| name.starts_with("client."));
+        let provider = connection.provider.as_str();
+        let row = if needs_client { self.client_row(at.tenant(), provider).await? } else { None };
+        let key = slot_key(at, &credential.slot);
+        let client_row = row.as_ref().map(|(_, sealed)| sealed.clone());
+        if let Some((of, attached)) = self.attached.lock().get(&key)
+            && *of == client_row
+            && Arc::ptr_eq(&attached.opened, &opened)
+        {
+            return Ok(attached.clone());
+        }
+        let client = match row {
+            Some((owner, sealed)) => self.open_client(owner, provider, &sealed).await?,
+            None => client::Fields::default(),
+        };
+        let mut secrets = vec![opened.access.clone()];
+        let rendered = inject.value.render(|name| {
+            if name == "token" {
+                return Some(opened.access.expose().to_owned());
+            }
+            let field = client.get(name.strip_prefix("client.")?)?;
+            secrets.push(field.clone());
+            Some(field.expose().to_owned())
+        });
+        let rendered = match rendered {
+            Ok(text) => Zeroizing::new(text),
+            Err(name) => {
+                let field = name.trim_start_matches("client.").to_owned();
+                return Err(CredentialError::Client { provider: provider.to_owned(), field });
+            }
+        };
+        let bad = || {
+            CredentialError::Manifest(format!(
+                "the secret in the slot {} cannot stand in a header: is it pasted whole?",
+                credential.slot
+            ))
+        };
+        let header = HeaderName::from_bytes(inject.header.as_str().as_bytes()).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(&rendered).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        let attached = Arc::new(Attached { header, value, scanner: Scanner::new(&secrets), opened });
+        self.attached.lock().insert(key, (client_row, attached.clone()));
+        Ok(attached)
+    }
+
+    /// Marks the secret and its connection, unless someone has replaced it meanwhile. Answers the error to give.
+    async fn give_up(&self, at: &Authority, credential: &Credential, used: &Opened, why: &str) -> CredentialError {
+        match self.try_give_up(at, credential, used).await {
+            Ok(()) => CredentialError::NeedsReauth(why.to_owned()),
+            Err(error) => error,
+        }
+    }
+
+    async fn try_give_up(&self, at: &Authority, credential: &Credential, used: &Opened) -> Result<(), CredentialError> {
+        let row = SealedSecret { state: SecretState::NeedsReauth, ..used.sealed.clone() };
+        match self.vault.replace(at, &credential.slot, Some(used.sealed.generation), &row).await {
+            Ok(_) => {}
+            // Another secret is there now; that one was not refused.
+            Err(StoreError::Conflict { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        tracing::warn!(connection = %at.connection, slot = %credential.slot, "the connection needs to be authorised again");
+        if !credential.optional {
+            self.directory.set_state(at.tenant(), &at.connection, ConnectionState::NeedsReauth).await?;
+        }
+        Ok(())
+    }
+}
+
+fn slot_key(at: &Authority, slot: &SlotName) -> SlotKey {
+    (at.tenant().clone(), at.connection.clone(), slot.clone())
+}
+
+#[cfg(test)]
+mod tests;
