@@ -2,6 +2,11 @@
 //!
 //! Nothing here runs a component. [`manifest`] and [`route`] are also what the host reads grants by.
 
+pub mod describe;
 pub mod ids;
 pub mod manifest;
 pub mod route;
+pub mod sealed;
+
+#[cfg(test)]
+mod testing;
