@@ -6,14 +6,25 @@
 //!
 //! What it needs from the rest of the host it asks of the traits in [`ports`] and of [`sallyport::tool::Tools`].
 
+mod agent;
+mod context;
 mod control;
+mod converse;
 mod error;
 mod event;
+mod inert;
 pub mod model;
+mod planner;
 pub mod policy;
 pub mod ports;
+mod provenance;
 mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod text;
+mod turn;
 
+pub use agent::{Agent, Ask, Budget, Decided, DecidedEnd, Mind};
 pub use error::AgentError;
-pub use event::AgentEvent;
+pub use event::{AgentEvent, ToolResult};
+pub use provenance::Provenance;

@@ -3,6 +3,8 @@
 //! It assumes that the model was taken over. What counts is the grant's setting, what the tool does, whose text stood
 //! in front of the model, who will see what is written, and whether the arguments that steer the call are the user's.
 
+use std::collections::BTreeSet;
+
 use sallyport::connection::Setting;
 use sallyport::tool::{OfferedTool, ToolDestination, ToolEffect, Verdict};
 use sallyport_index::{Label, Readers};
@@ -102,7 +104,10 @@ fn untrusted(tool: &OfferedTool, carried: &[Carried]) -> Option<String> {
         all if all.iter().all(|text| text.kind == CarriedKind::Document) => "untrusted documents",
         _ => "untrusted text",
     };
-    let names = enumerated(untrusted.iter().map(|text| format!("*{}*", shown(&text.title))));
+    let mut names: Vec<String> = untrusted.iter().map(|text| format!("*{}*", shown(&text.title))).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    let names = enumerated(names.into_iter());
     let does = lower_first(&shown(&tool.title));
     Some(format!("would {does} in {} from text of {names}, {what}", shown(&tool.connection_name)))
 }
@@ -204,6 +209,8 @@ mod tests {
         Controlled { at: "/list_id".into(), value: "l1".into(), origin }
     }
 
+    /// A name, what is judged, and what must come of it.
+    type Row = (&'static str, OfferedTool, Vec<Carried>, Audience, Vec<Controlled>, Expected);
     /// What the verdict must be: `Err` holds one piece of text for each reason, in order.
     type Expected = Result<bool, &'static [&'static str]>;
 
@@ -221,7 +228,7 @@ mod tests {
         let output = || Carried { kind: CarriedKind::ToolOutput, ..document("Search files", false, ann) };
         let words = || vec![controlled(Origin::Words)];
         #[rustfmt::skip]
-        let rows: Vec<(&str, OfferedTool, Vec<Carried>, Audience, Vec<Controlled>, Expected)> = vec![
+        let rows: Vec<Row> = vec![
             ("a read is free", tool(Read, Auto, place()), vec![plan(), salaries()], Audience::Unknown, vec![controlled(Origin::Unaccounted)], Ok(true)),
             ("a read that is to be asked", tool(Read, Ask, place()), vec![], Audience::Unknown, vec![], Err(&["asks a person before every use of Create a board"])),
             ("switched off", tool(Read, Deny, place()), vec![], known("Ops", ann), words(), Ok(false)),

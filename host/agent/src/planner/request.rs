@@ -1,0 +1,572 @@
+//! A request, taken apart: what it commands, what it names, which document it speaks of and what it wants of it.
+//!
+//! English word order carries all of it: a command begins a clause, its object follows, names stand in quotes, after
+//! "called", or beside the noun that they belong to.
+
+use std::ops::Range;
+
+use super::words::{is_stop, noun, words};
+
+/// A request in pieces.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// The user's own words.
+    pub(super) text: String,
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A word, a quotation, or a mark that ends a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// A word outside quotation marks.
+    Word {
+        /// Lower case.
+        lower: String,
+        /// As written.
+        text: String,
+        /// Where in the request.
+        span: Range<usize>,
+    },
+    /// What stands between quotation marks.
+    Quote {
+        /// Without the marks.
+        text: String,
+        /// With the marks.
+        span: Range<usize>,
+    },
+    /// `,` `;` `:` `.` `!` `?`, a parenthesis or a line's end.
+    Break(char),
+}
+
+/// A clause that begins with a verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    /// The verb, lower case; "set up" is `set up`.
+    pub(super) verb: String,
+    /// The pieces of its object, "a new Trello board" or "the card 'X'".
+    pub(super) object: Range<usize>,
+}
+
+/// A name that the request gives to something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// The name.
+    pub(super) text: String,
+    /// The noun that it stands beside, in the singular.
+    pub(super) noun: Option<String>,
+    /// Whether it was introduced by "called" or the like.
+    pub(super) called: bool,
+    /// The piece where it begins.
+    pub(super) at: usize,
+}
+
+const FILLERS: &[&str] = &[
+    "please", "can", "could", "would", "will", "you", "i", "i'd", "we", "want", "need", "like", "to", "let's",
+    "kindly", "now", "also", "then", "just", "go", "ahead", "and", "help", "me", "us", "hey", "hi", "ok", "okay",
+    "love",
+];
+const ENDS_PHRASE: &[&str] = &[
+    "with",
+    "for",
+    "in",
+    "on",
+    "to",
+    "from",
+    "of",
+    "called",
+    "named",
+    "titled",
+    "entitled",
+    "that",
+    "which",
+    "based",
+    "using",
+    "about",
+    "under",
+    "into",
+    "onto",
+    "saying",
+    "reading",
+    "and",
+    "by",
+    "per",
+    "as",
+    "at",
+    "inside",
+    "within",
+    "whose",
+    "regarding",
+    "concerning",
+    "according",
+    "covering",
+    "containing",
+    "via",
+    "through",
+    "where",
+    "if",
+    "so",
+    "then",
+    "due",
+];
+const PLACES: &[&str] = &["in", "to", "on", "into", "onto", "under", "inside", "within", "from", "at"];
+const ASKS: &[&str] = &[
+    "what", "what's", "who", "who's", "whom", "whose", "when", "where", "where's", "why", "how", "which", "is", "are",
+    "was", "were", "do", "does", "did", "has", "have", "had", "should", "am",
+];
+
+impl Request {
+    pub(super) fn new(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = 0;
+        for quote in quotes(text) {
+            plain(text, rest..quote.start, &mut pieces);
+            let mark = |c: Option<char>| c.map_or(1, char::len_utf8);
+            let inner = &text[quote.clone()];
+            let inner = &inner[mark(inner.chars().next())..inner.len() - mark(inner.chars().next_back())];
+            pieces.push(Piece::Quote { text: inner.trim().to_owned(), span: quote.clone() });
+            rest = quote.end;
+        }
+        plain(text, rest..text.len(), &mut pieces);
+        Self { text: text.to_owned(), pieces }
+    }
+
+    /// Whether it asks for something to be told, not done.
+    pub(super) fn is_question(&self) -> bool {
+        let lower = |at: usize| self.word(at).unwrap_or_default();
+        let first = self.pieces.iter().position(|piece| !matches!(piece, Piece::Break(_))).unwrap_or_default();
+        let modal = matches!(lower(first), "can" | "could" | "would" | "will");
+        ASKS.contains(&lower(first)) || modal && lower(first + 1) != "you"
+    }
+
+    /// The lower-case word at a place.
+    pub(super) fn word(&self, at: usize) -> Option<&str> {
+        match self.pieces.get(at)? {
+            Piece::Word { lower, .. } => Some(lower),
+            _ => None,
+        }
+    }
+
+    /// The clauses that begin with a verb, as far as one can tell without knowing verbs: `is_verb` says which words
+    /// count where a clause begins with something else ("From the notes make a board").
+    pub(super) fn commands(&self, is_verb: impl Fn(&str) -> bool) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let mut begins = true;
+        let mut at = 0;
+        while at < self.pieces.len() {
+            match self.word(at) {
+                None => begins = true,
+                Some(word) if begins && FILLERS.contains(&word) && !self.verb_to_come(at, &is_verb) => {}
+                Some(word) => {
+                    let article = at.checked_sub(1).and_then(|at| self.word(at));
+                    let after_article =
+                        matches!(article, Some("a" | "an" | "the" | "this" | "that" | "my" | "our" | "of"));
+                    if begins || is_verb(word) && !after_article && self.takes_object(at) {
+                        commands.push(self.command(at));
+                    }
+                    begins = matches!(word, "and" | "then");
+                }
+            }
+            at += 1;
+        }
+        commands
+    }
+
+    /// A filler that is itself the verb: none is, unless a tool's verb is.
+    fn verb_to_come(&self, at: usize, is_verb: &impl Fn(&str) -> bool) -> bool {
+        self.word(at).is_some_and(|word| is_verb(word) && self.takes_object(at))
+    }
+
+    fn takes_object(&self, at: usize) -> bool {
+        match self.pieces.get(at + 1) {
+            Some(Piece::Quote { .. }) => true,
+            Some(Piece::Word { lower, .. }) => matches!(
+                lower.as_str(),
+                "a" | "an"
+                    | "the"
+                    | "this"
+                    | "that"
+                    | "my"
+                    | "our"
+                    | "me"
+                    | "us"
+                    | "new"
+                    | "one"
+                    | "up"
+                    | "all"
+                    | "another"
+            ),
+            _ => false,
+        }
+    }
+
+    fn command(&self, at: usize) -> Command {
+        let mut verb = self.word(at).unwrap_or_default().to_owned();
+        let mut from = at + 1;
+        if self.word(from) == Some("up") {
+            verb.push_str(" up");
+            from += 1;
+        }
+        Command { verb, object: from..self.phrase_end(from) }
+    }
+
+    /// Where the phrase that begins here ends.
+    pub(super) fn phrase_end(&self, from: usize) -> usize {
+        let ends = |piece: &Piece| match piece {
+            Piece::Break(_) => true,
+            Piece::Word { lower, .. } => ENDS_PHRASE.contains(&lower.as_str()),
+            Piece::Quote { .. } => false,
+        };
+        self.pieces.iter().skip(from).position(ends).map_or(self.pieces.len(), |length| from + length)
+    }
+
+    /// Every name that the request gives, in order; one that stands beside no noun has none.
+    pub(super) fn names(&self) -> Vec<Name> {
+        let mut names = Vec::new();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Quote { text, .. } => names.push(self.quoted(at, text)),
+                Piece::Word { lower, text, .. } if lower.starts_with('#') => {
+                    names.push(Name { text: text.clone(), noun: Some("channel".into()), called: false, at });
+                }
+                Piece::Word { lower, .. } if introduces(lower) => {
+                    let end = self.pieces.len().min(at + 9);
+                    let stops = |piece: &Piece| match piece {
+                        Piece::Word { lower, .. } => lower != "of" && ENDS_PHRASE.contains(&lower.as_str()),
+                        _ => true,
+                    };
+                    let length = self.pieces[at + 1..end].iter().position(stops).unwrap_or(end - at - 1);
+                    if length > 0 {
+                        let text = self.slice(at + 1..at + 1 + length);
+                        names.push(Name { text, noun: self.noun_before(at), called: true, at: at + 1 });
+                    }
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// Names that a noun in the singular bears, unquoted ones included: "list 'A'", "the A list", "board Apollo".
+    pub(super) fn names_of(&self, wanted: &str) -> Vec<String> {
+        let names = self.names();
+        let mut found: Vec<String> =
+            names.iter().filter(|name| name.noun.as_deref() == Some(wanted)).map(|name| name.text.clone()).collect();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let Piece::Word { lower, .. } = piece else { continue };
+            if noun(lower) != wanted {
+                continue;
+            }
+            // "the A list": from the article to the noun.
+            let before = (at.saturating_sub(5)..at).rev().take_while(|at| self.word(*at).is_some());
+            let article = before
+                .clone()
+                .find(|at| self.word(*at).is_some_and(|word| matches!(word, "the" | "my" | "our" | "your")));
+            if let Some(from) = article.map(|article| article + 1).filter(|from| *from < at) {
+                let plain = (from..at)
+                    .all(|at| self.word(at).is_some_and(|word| !ENDS_PHRASE.contains(&word) && !adjective(word)));
+                if plain {
+                    found.push(self.slice(from..at));
+                }
+            }
+            // "board Apollo": capitals, or something with digits, after the noun.
+            let follows = |piece: &Piece| {
+                matches!(piece, Piece::Word { text, lower, .. } if !ENDS_PHRASE.contains(&lower.as_str())
+                    && (text.starts_with(char::is_uppercase) || text.chars().any(|c| c.is_ascii_digit())))
+            };
+            let length = self.pieces[at + 1..].iter().take_while(|piece| follows(piece)).count();
+            if length > 0 {
+                found.push(self.slice(at + 1..at + 1 + length));
+            }
+        }
+        let mut seen = Vec::new();
+        found.retain(|name| {
+            !name.is_empty() && !seen.contains(name) && {
+                seen.push(name.clone());
+                true
+            }
+        });
+        found
+    }
+
+    /// Names after "in", "to", "on" that stand beside no noun: "to 'Backlog'", "on Apollo".
+    pub(super) fn places(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for at in 0..self.pieces.len() {
+            if !self.word(at).is_some_and(|word| PLACES.contains(&word)) {
+                continue;
+            }
+            let from = at + 1 + usize::from(matches!(self.word(at + 1), Some("the" | "my" | "our")));
+            match self.pieces.get(from) {
+                Some(Piece::Quote { text, .. }) if self.quoted(from, text).noun.is_none() => found.push(text.clone()),
+                Some(Piece::Word { .. }) => {
+                    let capital = |piece: &Piece| matches!(piece, Piece::Word { text, .. } if text.starts_with(|c: char| c.is_uppercase() || c == '#'));
+                    let length = self.pieces[from..].iter().take_while(|piece| capital(piece)).count();
+                    if length > 0 {
+                        found.push(self.slice(from..from + length));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Quotations that follow a noun or verb as a run: "with lists 'A', 'B' and 'C'".
+    pub(super) fn run_after(&self, wanted: &str) -> Vec<String> {
+        let begins = |at: &usize| self.word(*at).is_some_and(|word| noun(word) == wanted);
+        for at in (0..self.pieces.len()).filter(begins) {
+            let mut run = Vec::new();
+            for piece in &self.pieces[at + 1..] {
+                match piece {
+                    Piece::Quote { text, .. } => run.push(text.clone()),
+                    Piece::Break(',' | ':') => {}
+                    Piece::Word { lower, .. } if matches!(lower.as_str(), "and" | "called" | "named") => {}
+                    _ => break,
+                }
+            }
+            if !run.is_empty() {
+                return run;
+            }
+        }
+        Vec::new()
+    }
+
+    /// What is to be said: after "saying", "reading", or after one of `nouns` and a colon.
+    pub(super) fn said(&self, nouns: &[String]) -> Option<String> {
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let Piece::Word { lower, .. } = piece else { continue };
+            let says = matches!(lower.as_str(), "saying" | "reading" | "says");
+            let named = nouns.contains(&noun(lower));
+            let colon = usize::from(matches!(self.pieces.get(at + 1), Some(Piece::Break(':' | ','))));
+            match self.pieces.get(at + 1 + colon) {
+                Some(Piece::Quote { text, .. }) if says || named => return Some(text.clone()),
+                Some(Piece::Word { span, .. }) if says || named && colon == 1 => {
+                    return Some(self.text[span.start..].trim().trim_end_matches(['.', '!']).to_owned());
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Phrases that name what the request is drawn from; `true` where nothing else can be meant ("based on …").
+    pub(super) fn sources(&self) -> Vec<(String, bool)> {
+        let mut found = Vec::new();
+        for at in 0..self.pieces.len() {
+            let before = at.checked_sub(1).and_then(|at| self.word(at));
+            let begins = at == 0 || matches!(self.pieces.get(at - 1), Some(Piece::Break(_)));
+            let (from, sure) = match (before, self.word(at)) {
+                (Some("based"), Some("on")) | (Some("according"), Some("to")) => (at + 1, true),
+                (Some("out"), Some("of")) | (_, Some("using")) => (at + 1, true),
+                (_, Some("from")) => (at + 1, begins),
+                (_, Some("of" | "in" | "per")) => (at + 1, false),
+                _ => continue,
+            };
+            let end = self.phrase_end(from);
+            // "From the notes make a board": the phrase ends before the verb that takes an object.
+            let end = (from + 1..end).find(|at| self.takes_object(*at) && *at + 1 < end).unwrap_or(end);
+            if from < end {
+                found.push((self.slice(from..end), sure));
+            }
+        }
+        found
+    }
+
+    /// Phrases that say which part of a document is wanted: "for the marketing team", "about pricing".
+    pub(super) fn aims(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for at in 0..self.pieces.len() {
+            if matches!(self.word(at), Some("for" | "about" | "regarding" | "concerning" | "covering")) {
+                if matches!(self.word(at + 1), Some("each" | "every")) {
+                    continue;
+                }
+                let end = self.phrase_end(at + 1);
+                if at + 1 < end {
+                    found.push(self.slice(at + 1..end));
+                }
+            }
+        }
+        found
+    }
+
+    /// What comes one by one: "one list per phase", "a card for each risk".
+    pub(super) fn unit(&self) -> Option<String> {
+        (1..self.pieces.len()).find_map(|at| {
+            let each = match self.word(at - 1)? {
+                "per" => true,
+                "each" | "every" => at >= 2 && self.word(at - 2) == Some("for"),
+                _ => false,
+            };
+            self.word(at).filter(|_| each).map(noun)
+        })
+    }
+
+    /// The nouns of some pieces, in the singular, in order.
+    pub(super) fn nouns(&self, range: Range<usize>) -> Vec<String> {
+        let word = |at: usize| self.word(at).filter(|word| !is_stop(word)).map(noun);
+        range.filter_map(word).collect()
+    }
+
+    /// Pieces as the user wrote them.
+    pub(super) fn slice(&self, range: Range<usize>) -> String {
+        let span = |piece: &Piece| match piece {
+            Piece::Word { span, .. } | Piece::Quote { span, .. } => Some(span.clone()),
+            Piece::Break(_) => None,
+        };
+        let spans: Vec<_> = self.pieces[range].iter().filter_map(span).collect();
+        match (spans.first(), spans.last()) {
+            (Some(first), Some(last)) => {
+                self.text[first.start..last.end].trim_matches(['\'', '"', '“', '”', '‘', '’', '`']).to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn quoted(&self, at: usize, text: &str) -> Name {
+        let before = at.checked_sub(1);
+        let called = before.and_then(|at| self.word(at)).is_some_and(introduces);
+        let beside = match before {
+            Some(before) if called => self.noun_before(before),
+            Some(before) => self.noun_at(before).or_else(|| self.noun_at(at + 1)),
+            None => self.noun_at(at + 1),
+        };
+        Name { text: text.to_owned(), noun: beside, called, at }
+    }
+
+    fn noun_before(&self, at: usize) -> Option<String> {
+        at.checked_sub(1).and_then(|at| self.noun_at(at))
+    }
+
+    fn noun_at(&self, at: usize) -> Option<String> {
+        self.word(at).filter(|word| !is_stop(word) && !ENDS_PHRASE.contains(word)).map(noun)
+    }
+}
+
+fn introduces(word: &str) -> bool {
+    matches!(word, "called" | "named" | "titled" | "entitled")
+}
+
+fn adjective(word: &str) -> bool {
+    matches!(word, "new" | "existing" | "same" | "following" | "whole" | "right" | "first" | "last")
+}
+
+/// Quotations, marks included. An apostrophe within a word is none.
+fn quotes(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let next = at + c.len_utf8();
+        let close = match c {
+            '"' | '`' => Some(c),
+            '\'' => Some('\''),
+            '“' | '„' => Some('”'),
+            '‘' => Some('’'),
+            '«' => Some('»'),
+            _ => None,
+        };
+        let opens = !text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
+        let end = close.filter(|_| opens).and_then(|close| {
+            text[next..].char_indices().map(|(i, c)| (next + i, c)).find(|(i, c)| {
+                let after = text[i + c.len_utf8()..].chars().next();
+                *c == close && !after.is_some_and(char::is_alphanumeric)
+            })
+        });
+        match end {
+            Some((end, mark)) if !text[next..end].trim().is_empty() => {
+                at = end + mark.len_utf8();
+                found.push(next - c.len_utf8()..at);
+            }
+            _ => at = next,
+        }
+    }
+    found
+}
+
+fn plain(text: &str, range: Range<usize>, into: &mut Vec<Piece>) {
+    let part = &text[range.clone()];
+    let mut rest = 0;
+    let breaks = |gap: &str, into: &mut Vec<Piece>| {
+        into.extend(gap.chars().filter(|c| ",;:.!?\n()".contains(*c)).map(Piece::Break));
+    };
+    for word in words(part) {
+        breaks(&part[rest..word.span.start], into);
+        rest = word.span.end;
+        let span = range.start + word.span.start..range.start + word.span.end;
+        into.push(Piece::Word { lower: word.lower, text: part[word.span].to_owned(), span });
+    }
+    breaks(&part[rest..], into);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_a_verb_and_an_object_wherever_it_stands() {
+        let create = |word: &str| matches!(word, "create" | "make" | "set");
+        for text in [
+            "Create a new Apollo board with tasks",
+            "Based on the Q4 strategy doc in Drive, create a new Apollo board for sales.",
+            "From the notes make a new Apollo board",
+            "Could you please set up a new Apollo board?",
+        ] {
+            let request = Request::new(text);
+            let command = request
+                .commands(create)
+                .into_iter()
+                .find(|command| create(command.verb.split(' ').next().unwrap_or_default()));
+            let object = command.map(|command| request.nouns(command.object)).unwrap_or_default();
+            assert_eq!(object, ["apollo", "board"], "{text}");
+        }
+    }
+
+    #[test]
+    fn names_stand_beside_their_nouns() {
+        let request = Request::new(
+            "Create a card 'Renew the TLS certificates' in the list “To do” of board Platform, it's urgent",
+        );
+        assert_eq!(request.names_of("card"), ["Renew the TLS certificates"]);
+        assert_eq!(request.names_of("list"), ["To do"]);
+        assert_eq!(request.names_of("board"), ["Platform"]);
+        assert_eq!(Request::new("add it to the very old list").names_of("list"), ["very old"]);
+        assert_eq!(
+            Request::new("make a board called Launch of Apollo with cards").names_of("board"),
+            ["Launch of Apollo"]
+        );
+        assert_eq!(Request::new("move it to 'Done' on Apollo").places(), ["Done", "Apollo"]);
+        assert_eq!(Request::new("post \"hi\" to #ops").names_of("channel"), ["#ops"]);
+        assert_eq!(Request::new("with lists 'A', 'B' and 'C' please").run_after("list"), ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn sources_and_aims_are_told_apart() {
+        let request =
+            Request::new("Based on the Q4 strategy doc in Drive, make a board with tasks for the marketing team.");
+        assert_eq!(request.sources()[0], ("the Q4 strategy doc".to_owned(), true));
+        assert_eq!(request.aims(), ["the marketing team"]);
+        let request = Request::new("From the checklist, make one list per phase");
+        assert_eq!((request.unit().as_deref(), request.sources()[0].1), (Some("phase"), true));
+    }
+
+    #[test]
+    fn questions_are_not_commands() {
+        for (text, question) in [
+            ("What did we decide about boards?", true),
+            ("Can we create a board?", true),
+            ("Can you create a board?", false),
+            ("Create a board", false),
+        ] {
+            assert_eq!(Request::new(text).is_question(), question, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_text_can_be_taken_apart() {
+        for text in ["", "'", "''", "' '", "“”", "called", "a'b'c", "per", "é 'ü' ß", "🙂 '🙂'", "the", "#"]
+        {
+            let request = Request::new(text);
+            let _ = (request.names(), request.names_of("list"), request.places(), request.sources(), request.aims());
+            let _ = (request.unit(), request.is_question(), request.commands(|_| true), request.said(&[]));
+        }
+    }
+}
