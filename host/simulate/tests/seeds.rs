@@ -159,9 +159,8 @@ fn what_is_wrong_with_a_folder_is_named_with_the_way_out() {
     let empty = tempfile::tempdir().expect("a folder");
     assert!(matches!(Seed::folder(empty.path()), Err(SeedError::Empty(_))));
     assert!(matches!(Seed::folder(empty.path().join("nothing")), Err(SeedError::NotAFolder(_))));
-    // A broken link stands for whatever cannot be read: also root can read everything else.
+    // A folder in the file's place stands for whatever cannot be read: root may read everything else.
     write(empty.path(), "a.md", "a");
-    fs::create_dir(empty.path().join("x.access")).expect("a folder");
     fs::create_dir_all(empty.path().join("sub/.access.json")).expect("a folder in the file's place");
     let error = Seed::folder(empty.path()).expect_err("unreadable");
     assert!(matches!(&error, SeedError::Unreadable { path, .. } if path.ends_with("sub/.access.json")), "{error}");

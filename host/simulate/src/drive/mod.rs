@@ -5,6 +5,7 @@ mod content;
 mod error;
 mod files;
 mod handle;
+mod list;
 mod mask;
 mod meta;
 mod model;
@@ -43,7 +44,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/about", get(meta::about))
         .route("/drives", get(meta::drives))
         .route("/drives/{id}", get(meta::one_drive))
-        .route("/files", get(files::list).post(files::create))
+        .route("/files", get(list::list).post(files::create))
         .route("/files/generateIds", get(files::generate_ids))
         .route("/files/{id}", get(files::one).patch(files::update).delete(files::delete))
         .route("/files/{id}/export", get(content::export))

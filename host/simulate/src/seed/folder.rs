@@ -57,9 +57,11 @@ fn fill(seed: &mut Seed, folder: &Path, path: &str, relative: &str) -> Result<()
         .map_err(|error| unreadable(folder, error))?;
     entries.sort();
     for entry in entries {
-        let Some(name) = entry.file_name().and_then(OsStr::to_str).filter(|name| !name.starts_with('.')) else {
+        let name = entry.file_name().and_then(OsStr::to_str);
+        let name = name.ok_or_else(|| unreadable(&entry, io::Error::other("its name is not UTF-8")))?;
+        if name.starts_with('.') {
             continue;
-        };
+        }
         let below = if top { name.to_owned() } else { format!("{relative}/{name}") };
         let kind = entry.symlink_metadata().map_err(|error| unreadable(&entry, error))?.file_type();
         if kind.is_dir() {

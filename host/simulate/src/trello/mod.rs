@@ -1,6 +1,7 @@
 //! Trello's REST API: the part of the service that a connector meets.
 
 mod boards;
+mod card_update;
 mod cards;
 mod error;
 mod handle;
@@ -11,6 +12,7 @@ mod params;
 mod rates;
 mod render;
 mod search;
+mod snapshot;
 mod state;
 
 use crate::{
@@ -59,12 +61,12 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/lists/{id}", get(lists::one).put(lists::update))
         .route("/lists/{id}/cards", get(cards::of_list))
         .route("/cards", post(cards::create))
-        .route("/cards/{id}", get(cards::one).put(cards::update).delete(cards::delete))
+        .route("/cards/{id}", get(cards::one).put(card_update::update).delete(cards::delete))
         .route("/cards/{id}/actions", get(cards::actions))
         .route("/cards/{id}/actions/comments", post(cards::comment))
         .route("/cards/{id}/idMembers", post(cards::add_member))
         .route("/cards/{id}/idLabels", post(cards::add_label))
-        .route("/cards/{id}/{field}", put(cards::update_field))
+        .route("/cards/{id}/{field}", put(card_update::update_field))
         .route("/actions/{id}", get(cards::one_action))
         .route("/search", get(search::search))
         .route("/tokens/{token}", delete(members::revoke_token));
