@@ -180,14 +180,7 @@ fn endpoints(method: &AuthMethod) -> Vec<&EndpointUrl> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ACME: &str = r#"
-        [provider.acme]
-        name = "Acme"
-        origins = ["https://api.acme.example"]
-        auth = ["https://auth.acme.example/authorize", "https://auth.acme.example/token"]
-        credential_parameters = ["api_key"]
-    "#;
+    use crate::fixtures::PROVIDER;
 
     fn manifest(replace: &[(&str, &str)]) -> Manifest {
         let text = replace.iter().fold(crate::fixtures::MANIFEST.to_owned(), |text, (old, new)| {
@@ -199,13 +192,13 @@ mod tests {
 
     #[test]
     fn a_manifest_within_the_registry_passes() {
-        let registry = Registry::default().extended(ACME).expect("a registry");
+        let registry = Registry::default().extended(PROVIDER).expect("a registry");
         assert_eq!(registry.check(&manifest(&[])), Ok(()));
     }
 
     #[test]
     fn a_secret_cannot_be_sent_elsewhere_by_a_manifest() {
-        let registry = Registry::default().extended(ACME).expect("a registry");
+        let registry = Registry::default().extended(PROVIDER).expect("a registry");
         let elsewhere = manifest(&[
             ("https://api.acme.example", "https://api.acme.example.evil.example"),
             ("https://auth.acme.example/token", "https://evil.example/token"),
@@ -223,8 +216,8 @@ mod tests {
 
     #[test]
     fn an_operator_adds_providers_and_replaces_none() {
-        assert!(Registry::default().extended(ACME).expect("a registry").extended(ACME).is_err());
-        let google = ACME.replace("acme]", "google]");
+        assert!(Registry::default().extended(PROVIDER).expect("a registry").extended(PROVIDER).is_err());
+        let google = PROVIDER.replace("acme]", "google]");
         assert!(Registry::default().extended(&google).is_err());
         assert!(
             Registry::default()

@@ -64,6 +64,8 @@ pub struct Response {
     pub body: Bytes,
     /// What the manifest's `[[answer]]` says that it means, if it says anything.
     pub meaning: Option<crate::answers::Meaning>,
+    /// An earlier sending of the same write had no answer and may have taken effect, whatever this answer says.
+    pub after_doubt: bool,
 }
 
 impl Response {
@@ -77,7 +79,8 @@ impl Response {
     /// request was judged wrong, unauthorised, absent or too much before it was carried out).
     #[must_use]
     pub fn had_no_effect(&self) -> bool {
-        self.meaning.is_some()
-            || matches!(self.status, 400 | 401 | 403 | 404 | 405 | 406 | 411 | 413 | 414 | 415 | 422 | 429)
+        let refused = self.meaning.is_some()
+            || matches!(self.status, 400 | 401 | 403 | 404 | 405 | 406 | 411 | 413 | 414 | 415 | 422 | 429);
+        refused && !self.after_doubt
     }
 }

@@ -404,6 +404,21 @@ async fn a_write_is_repeated_where_nothing_took_effect_or_the_route_says_so() {
     assert_eq!(send(&host, &writer(), safe).await.expect("an answer").status, 200);
     assert_eq!(service.seen().len(), 3);
 
+    // What was lost may have taken effect; a refusal of its repetition does not undo it.
+    let safe = with_body("PUT", &format!("{API}/items/1"), "application/json", r#"{"name":"x"}"#);
+    for then in [
+        Answer::json(403, "no"),
+        Answer::with(429, "retry-after", "3600"),
+        Answer::Say(401, Vec::new(), b"invalid token".to_vec()),
+    ] {
+        let service = script(vec![Answer::Close, then.clone()]).await;
+        let host = Host::new(&service).await;
+        match send(&host, &writer(), safe.clone()).await {
+            Ok(response) => assert!(!response.had_no_effect(), "{then:?}"),
+            Err(error) => assert!(matches!(error, EgressError::InDoubt(_)), "{then:?}: {error}"),
+        }
+    }
+
     let keyed = |body| with_body("POST", &format!("{API}/keyed"), "application/json", body);
     let service = script(vec![Answer::Close, Answer::json(409, "exists")]).await;
     let host = Host::new(&service).await;
@@ -433,7 +448,7 @@ async fn a_long_wait_is_told_and_a_short_one_waited_for() {
     let table = [
         (Answer::with(429, "retry-after", "1000000000"), 3_600_000),
         (Answer::with(429, "retry-after", "21"), 21_000),
-        (Answer::with(429, "retry-after", "Wed, 31 Dec 2099 00:00:00 GMT"), 3_600_000),
+        (Answer::with(429, "retry-after", "Thu, 31 Dec 2099 00:00:00 GMT"), 3_600_000),
     ];
     for (answer, want) in table {
         let service = Service::saying(answer).await;

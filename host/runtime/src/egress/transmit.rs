@@ -47,11 +47,16 @@ impl Egress {
             return Err(Refusal::Unrecorded { method, target }.into());
         }
         let mut ready = ready;
-        let mut pace =
-            Pace { deadline: Instant::now() + ready.authorised.live().patience(), attempt: 1, renewed: false };
+        let mut pace = Pace {
+            deadline: Instant::now() + ready.authorised.live().patience(),
+            attempt: 1,
+            renewed: false,
+            in_doubt: false,
+        };
         let mut hops = 0;
         loop {
-            let response = self.exchange(at, &mut ready, &mut pace).await?;
+            let outcome = self.exchange(at, &mut ready, &mut pace).await;
+            let response = if pace.in_doubt { doubted(outcome) } else { outcome }?;
             let Some(hop) = self.hop(&ready.authorised, &response) else { return Ok(response) };
             hops += 1;
             if hops > MOST_HOPS {
@@ -69,7 +74,6 @@ impl Egress {
     async fn exchange(&self, at: &Authority, ready: &mut Ready, pace: &mut Pace) -> Result<Response, EgressError> {
         let is_write = ready.authorised.is_write();
         let repeatable = !is_write || ready.authorised.repeat() != Repeat::Never;
-        let mut in_doubt = false;
         loop {
             let last = pace.attempt >= self.config.attempts;
             let pause = match self.send(ready).await {
@@ -79,7 +83,7 @@ impl Egress {
                         0
                     }
                     Some(Meaning::RateLimited) => {
-                        let pause = retry_after.unwrap_or_else(|| self.pause(pace.attempt));
+                        let pause = retry_after.unwrap_or(0).max(self.pause(pace.attempt));
                         // The bucket that is shared least: others need not wait for what this connection used up.
                         if let Some(bucket) = ready.buckets.last() {
                             self.limiter.drained(at, bucket, pause).await?;
@@ -89,12 +93,12 @@ impl Egress {
                         }
                         pause
                     }
-                    _ if is_done(&ready.authorised, response.status, in_doubt) => {
+                    _ if is_done(&ready.authorised, response.status, pace.in_doubt) => {
                         return Ok(Response { status: 200, ..response });
                     }
                     _ if matches!(response.status, 500 | 502 | 503 | 504 | 529) && repeatable && !last => {
-                        in_doubt |= is_write;
-                        let pause = retry_after.unwrap_or_else(|| self.pause(pace.attempt));
+                        pace.in_doubt |= is_write;
+                        let pause = retry_after.unwrap_or(0).max(self.pause(pace.attempt));
                         if !pace.allows(pause) {
                             return Ok(response);
                         }
@@ -112,10 +116,9 @@ impl Egress {
                         }
                         Failure::Unreadable(why) if is_write => return Err(EgressError::InDoubt(why)),
                         Failure::Unreadable(why) => return Err(EgressError::Interrupted(why)),
-                        Failure::Broken(Broken::BeforeSending(why)) if in_doubt => EgressError::InDoubt(why),
                         Failure::Broken(Broken::BeforeSending(why)) => EgressError::Unreachable(why),
                         Failure::Broken(Broken::Midway(why)) if is_write => {
-                            in_doubt = true;
+                            pace.in_doubt = true;
                             EgressError::InDoubt(why)
                         }
                         Failure::Broken(Broken::Midway(why)) => EgressError::Interrupted(why),
@@ -129,12 +132,10 @@ impl Egress {
                 }
             };
             pace.attempt += 1;
-            // A repeatable write that may have taken effect is not "throttled: nothing was changed".
-            let doubt = |error| if in_doubt { EgressError::InDoubt(error_text(&error)) } else { error };
             if pause > 0 {
-                self.wait(pause, pace.deadline).await.map_err(doubt)?;
+                self.wait(pause, pace.deadline).await?;
             }
-            self.draw(at, &ready.buckets, pace.deadline).await.map_err(doubt)?;
+            self.draw(at, &ready.buckets, pace.deadline).await?;
         }
     }
 
@@ -227,7 +228,7 @@ impl Egress {
             .filter(|(name, _)| is_for_guests(name))
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        Ok((Response { status, headers, body, meaning }, retry_after))
+        Ok((Response { status, headers, body, meaning, after_doubt: false }, retry_after))
     }
 
     /// Seconds or a date, in milliseconds from now; at most an hour, whatever it says.
@@ -256,6 +257,8 @@ struct Pace {
     deadline: Instant,
     attempt: u32,
     renewed: bool,
+    /// An earlier sending of this (repeatable) write may have taken effect.
+    in_doubt: bool,
 }
 
 impl Pace {
@@ -276,6 +279,13 @@ fn found(attached: Option<&Arc<Attached>>, headers: &HeaderMap, body: &[u8]) -> 
     })
 }
 
-fn error_text(error: &EgressError) -> String {
-    format!("it was sent, and then {error}")
+/// What a repeated write came to, when an earlier sending of it may have taken effect: no refusal undoes that.
+fn doubted(outcome: Result<Response, EgressError>) -> Result<Response, EgressError> {
+    match outcome {
+        Ok(response) => Ok(Response { after_doubt: true, ..response }),
+        Err(error @ (EgressError::InDoubt(_) | EgressError::TooLarge { .. } | EgressError::SecretInResponse)) => {
+            Err(error)
+        }
+        Err(error) => Err(EgressError::InDoubt(format!("it was sent, and then {error}"))),
+    }
 }
