@@ -129,11 +129,13 @@ fn destination(tool: &OfferedTool, carried: &[Carried], audience: &Audience) -> 
             .collect(),
         Audience::Unknown => {
             let place = match &tool.destination {
-                ToolDestination::New(audience) => format!("what it creates (declared: its {})", shown(audience)),
-                ToolDestination::Principal(_) => "what it shares".to_owned(),
-                _ => "the place that it writes to".to_owned(),
+                ToolDestination::New(audience) => {
+                    format!("what it creates in {service} (declared: its {})", shown(audience))
+                }
+                ToolDestination::Principal(_) => format!("what it shares in {service}"),
+                _ => format!("the place that it writes to in {service}"),
             };
-            vec![format!("who can read {place} in {service} is not known")]
+            vec![format!("who can read {place} is not known")]
         }
     }
 }
@@ -242,7 +244,7 @@ mod tests {
             ("cannot be taken back", tool(Destructive, Auto, place()), vec![], known("Ops", ann), words(), Err(&["cannot be taken back"])),
             ("nowhere declared", tool(Write, Auto, ToolDestination::Undeclared), vec![], known("Ops", ann), words(), Err(&["does not declare where it writes"])),
             ("nobody knows who reads there", tool(Write, Auto, place()), vec![], Audience::Unknown, words(), Err(&["who can read the place that it writes to in Trello is not known"])),
-            ("nor what is created", tool(Write, Auto, new()), vec![], Audience::Unknown, vec![], Err(&["what it creates (declared: its owner)"])),
+            ("nor what is created", tool(Write, Auto, new()), vec![], Audience::Unknown, vec![], Err(&["who can read what it creates in Trello (declared: its owner) is not known"])),
             ("wider than the text", tool(Write, Auto, place()), vec![trusted(), salaries()], known("#general", both), words(), Err(&["would show text of *Salaries 2027*, which 1 person may read, to #general (2 people)"])),
             ("not the user's", tool(Write, Auto, place()), vec![], known("Ops", ann), vec![controlled(Origin::Unaccounted)], Err(&["`list_id` is l1, which the request does not say"])),
             ("resolved from the user's words", tool(Write, Auto, place()), vec![], known("Ops", ann), vec![controlled(Origin::Resolved("Ops".into()))], Ok(true)),

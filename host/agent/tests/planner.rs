@@ -204,6 +204,41 @@ async fn one_list_for_each_phase_of_a_checklist() {
 }
 
 #[tokio::test]
+async fn lines_above_lists_columns_and_owners_divide_a_document_too() {
+    let checklist = "# Joining us\n\nBefore the first day\n- Laptop ordered (Ines)\n- Accounts\n\nFirst day\n- Keys, lunch, a walk\n";
+    let releases = "| Item | Status | Owner |\n|---|---|---|\n| Offline mode | Doing | Grace |\n| Import | Next | Emma |\n| Alerts | Doing | Emma |\n";
+    let plan = "## Sales\n\n- **Price list** – three plans. Owner: Dmitri Volkov. Due: 2026-11-12.\n- Roadshow. Owner: Ines Prado.\n\n\
+        ## Support\n\n- **Stock** – 600 boxes. Owner: Ines Prado. Due: 13 November.\n";
+    let mut shelf = Shelf::default();
+    shelf.put("Joining us", checklist, &[ANN]);
+    shelf.put("Release items", releases, &[ANN]);
+    shelf.put("Autumn plan 2026", plan, &[ANN]);
+    let bench = bench(shelf);
+    let own = |lists: &[(&str, &[&str])]| -> Vec<(String, Vec<String>)> {
+        lists
+            .iter()
+            .map(|(list, cards)| (list.to_string(), cards.iter().map(|card| card.to_string()).collect()))
+            .collect()
+    };
+    let (_, arguments, _) =
+        call(&bench, "From the 'Joining us' checklist make a board called 'New people' with one list per step").await;
+    assert_eq!(
+        outline(&arguments),
+        own(&[("Before the first day", &["Laptop ordered", "Accounts"]), ("First day", &["Keys, lunch, a walk"])])
+    );
+    assert_eq!(arguments["lists"][0]["cards"][0]["description"], "Ines");
+    let (_, arguments, _) = call(&bench, "Create a board named Releases with cards from the release items sheet").await;
+    assert_eq!(outline(&arguments), own(&[("Doing", &["Offline mode", "Alerts"]), ("Next", &["Import"])]));
+    assert_eq!(arguments["lists"][1]["cards"][0]["description"], "Status: Next\nOwner: Emma");
+    let (_, arguments, _) = call(&bench, "Turn the release items into a board").await;
+    assert_eq!((arguments["name"].as_str(), outline(&arguments).len()), (Some("Release items"), 2));
+    let (_, arguments, _) = call(&bench, "Make a board with the tasks for Ines from the autumn plan").await;
+    assert_eq!(arguments["name"], "Autumn plan 2026: Ines");
+    assert_eq!(outline(&arguments), own(&[("Sales", &["Roadshow"]), ("Support", &["Stock"])]));
+    assert_eq!(arguments["lists"][1]["cards"][0]["due"], "2026-11-13T12:00:00Z");
+}
+
+#[tokio::test]
 async fn a_named_list_is_looked_up_and_counts_as_the_users_word() {
     let mut shelf = Shelf::default();
     shelf.place("list", "Backlog", "l-platform", &["Platform"], "con_boards", &[ANN]);
@@ -239,6 +274,7 @@ async fn a_named_list_is_looked_up_and_counts_as_the_users_word() {
 async fn what_cannot_be_filled_is_asked_for_and_nothing_is_made_up() {
     let mut shelf = Shelf::default();
     shelf.put("Q4 Strategy", "## Marketing\n\n- Refresh the website\n", &[ANN]);
+    shelf.put("Empty page", "Nothing to do.\n", &[ANN]);
     shelf.put("Salaries 2027", "## Legal\n\n- Pay\n", &["bo@acme.test"]);
     let bench = bench(shelf);
     let cases = [
@@ -248,6 +284,8 @@ async fn what_cannot_be_filled_is_asked_for_and_nothing_is_made_up() {
             "no part for \"the legal team\"",
         ),
         ("Based on the salaries 2027 doc, create a board with tasks for the legal team", "none that you may read"),
+        ("Create a board 'X' with tasks for the marketing team", "the document that holds them"),
+        ("From the empty page, create a board", "no list of them in \"Empty page\""),
         ("Create a card 'X'", "which list"),
         ("Archive the card 'Nowhere'", "a card called \"Nowhere\""),
         ("Delete the universe", "matches none"),
@@ -344,4 +382,97 @@ async fn questions_are_answered_in_the_documents_own_words_with_citations() {
     assert!(said.contains("costs 40,000.") && !said.contains("](https://evil"), "{said}");
     let said = bench.said("Who invented the trombone?").await;
     assert!(said.contains("found nothing"), "{said}");
+}
+
+#[tokio::test]
+async fn nothing_that_is_said_or_written_stops_the_planner() {
+    let mut rng = rand::rng();
+    let pieces = [
+        "create",
+        "a",
+        "board",
+        "card",
+        "'",
+        "\"",
+        "“",
+        "”",
+        "called",
+        "for",
+        "the",
+        "marketing",
+        "team",
+        "based on",
+        "from",
+        "per",
+        "list",
+        "in",
+        ":",
+        ",",
+        ".",
+        "(",
+        ")",
+        "[",
+        "]",
+        "- ",
+        "\n",
+        "\n\n",
+        "# ",
+        "## ",
+        "| a | b |\n|---|---|\n",
+        "| x |",
+        "1. ",
+        "**",
+        "é",
+        "🙂",
+        "ß",
+        "Ünder",
+        "due",
+        "31 February",
+        "12 November",
+        "2026-11-05",
+        "end of",
+        "Owner: ",
+        "@",
+        "#ops",
+        "…",
+        "\u{202e}",
+        "<",
+        ">",
+        "<b>",
+        "due:",
+        "doc",
+        "Plan",
+        "archive",
+        "?",
+        "!",
+        "\t",
+        "\0",
+        "of",
+        "one",
+        "each",
+        "task",
+        "tasks",
+        "—",
+        "0",
+    ];
+    let mut text = |most: usize| -> String {
+        let length = rng.random_range(0..most);
+        (0..length).filter_map(|_| pieces.choose(&mut rng).map(|piece| format!("{piece} "))).collect()
+    };
+    for _ in 0..300 {
+        let mut shelf = Shelf::default();
+        shelf.put("Plan", &text(60), &[ANN]);
+        let title = text(4);
+        shelf.put(&title, &text(60), &[ANN]).content = sallyport::document::Content::Text(text(60));
+        shelf.place("list", "Plan", "l-1", &[], "con_boards", &[ANN]);
+        let bench = bench(shelf);
+        for request in [text(25), format!("Based on the Plan doc, create a board with tasks {}", text(12))] {
+            let (ended, events) = bench.run(&ask(&request)).await;
+            assert!(ended.is_ok() || request.trim().is_empty(), "{request:?}: {ended:?}");
+            assert!(matches!(events.last(), Some(AgentEvent::Done { .. } | AgentEvent::Error { .. })));
+        }
+        for call in bench.tools.calls() {
+            assert!(call.context.is_some() && call.verdict != Verdict::Allow, "{call:?}");
+        }
+    }
 }

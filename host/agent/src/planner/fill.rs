@@ -32,6 +32,8 @@ pub(super) struct Source {
     pub(super) aim: Aim,
     /// The year of dates that name none.
     pub(super) year: Option<i32>,
+    /// Whether the whole request is drawn from it ("based on …"), so that lists are meant to be filled from it.
+    pub(super) basis: bool,
 }
 
 /// What a filled schema came to.
@@ -54,8 +56,8 @@ pub(super) struct Filler<'a> {
     pub(super) source: Option<&'a Source>,
     /// Names of the request looked up, by the kind of thing.
     pub(super) resolved: &'a BTreeMap<String, Resolution>,
-    /// The year of dates in the request that name none.
-    pub(super) year: i32,
+    /// A date of the request that names no year is the next one from here.
+    pub(super) today: Date,
 }
 
 impl Filler<'_> {
@@ -174,7 +176,12 @@ impl Filler<'_> {
                 (!body.is_empty()).then_some(Value::String(body))
             }
             Role::Date => {
-                let date = dates::due(&self.unquoted(), Some(self.year))?;
+                let said = self.unquoted();
+                let this_year = dates::due(&said, Some(self.today.year()))?;
+                let date = match dates::due(&said, None) {
+                    None if this_year < self.today => dates::due(&said, Some(self.today.year() + 1))?,
+                    _ => this_year,
+                };
                 work.note(at, "request", &date.to_string());
                 Some(written(date, schema))
             }
@@ -350,10 +357,22 @@ impl Filler<'_> {
                 })
                 .collect(),
             Shape::Text | Shape::Record if required || self.wants_entries(&own, items) => {
-                let source = self.source?;
+                let Some(source) = self.source else {
+                    // Things to do that nothing names are asked for, not left out in silence.
+                    if !required && items.shape() == Shape::Record && self.asks_for(&own, items) {
+                        let why = self.lacks(name, schema, &Scope::Request);
+                        work.missing.push(Missing { at: at.to_owned(), why });
+                    }
+                    return None;
+                };
                 let depth = schema.depth().max(1);
                 let forest = select::forest(&source.part, depth, &source.aim);
-                self.entries(work, at, items, &forest)
+                let values = self.entries(work, at, items, &forest);
+                if values.is_empty() && items.shape() == Shape::Record {
+                    let why = self.lacks(name, schema, &Scope::Request);
+                    work.missing.push(Missing { at: at.to_owned(), why });
+                }
+                values
             }
             _ => return None,
         };
@@ -364,15 +383,21 @@ impl Filler<'_> {
         (!values.is_empty()).then_some(Value::Array(values))
     }
 
-    /// Whether the request speaks of what an optional list would hold.
+    /// Whether an optional list is to be filled from the document.
     fn wants_entries(&self, own: &str, items: Schema<'_>) -> bool {
-        let said: BTreeSet<String> = words(&self.request.text).iter().map(|word| noun(&word.lower)).collect();
+        let basis = self.source.is_some_and(|source| source.basis) && items.shape() == Shape::Record;
+        let said = self.request.nouns(0..self.request.pieces.len());
+        let entries = said.iter().any(|noun| select::means_entries(noun) && !self.object.contains(noun));
+        basis || entries || self.asks_for(own, items)
+    }
+
+    /// Whether the request speaks of what a list would hold: of its own noun, one within it, or of things to do.
+    fn asks_for(&self, own: &str, items: Schema<'_>) -> bool {
+        let said = self.request.nouns(0..self.request.pieces.len());
         let inner = items.properties().filter(|(_, property)| property.depth() > 0);
-        let nested: Vec<String> =
-            inner.filter_map(|(name, _)| name_words(name).last().map(|word| noun(word))).collect();
-        said.contains(own)
-            || nested.iter().any(|noun| said.contains(noun))
-            || said.iter().any(|noun| select::means_entries(noun) && !self.object.contains(noun))
+        let nested = inner.filter_map(|(name, _)| name_words(name).last().map(|word| noun(word)));
+        let nouns: Vec<String> = nested.chain([own.to_owned()]).collect();
+        said.iter().any(|noun| nouns.contains(noun) || select::means_tasks(noun) && !self.object.contains(noun))
     }
 
     fn entries(&self, work: &mut Work, at: &str, items: Schema<'_>, nodes: &[Node]) -> Vec<Value> {
@@ -412,7 +437,7 @@ impl Filler<'_> {
 
     fn text_of(&self, work: &mut Work, at: &str, name: &str, schema: Schema<'_>, entry: &Entry<'_>) -> Option<Value> {
         let node = entry.node;
-        let year = self.source.and_then(|source| source.year).or(Some(self.year));
+        let year = self.source.and_then(|source| source.year).or(Some(self.today.year()));
         let title = || if node.title.is_empty() { &node.whole } else { &node.title };
         if entry.main == Some(name) {
             return Some(work.value(at, entry.from, &limited(&node.whole, schema)));
@@ -442,14 +467,15 @@ impl Filler<'_> {
                 let said = entry
                     .field(dated)
                     .and_then(|cell| dates::due(cell, year))
-                    .or_else(|| node.is_entry().then(|| dates::due(&node.whole, year)).flatten())?;
+                    // What only says when it begins is not due then.
+                    .or_else(|| {
+                        dates::due(&node.whole, year).filter(|_| node.is_entry() && entry.field(begins).is_none())
+                    })?;
                 work.note(at, entry.from, &node.whole);
                 Some(written(said, schema))
             }
             Role::Start => {
-                let dated =
-                    |key: &str| words(key).iter().any(|word| matches!(word.lower.as_str(), "start" | "begin" | "from"));
-                let said = dates::due(entry.field(dated)?, year)?;
+                let said = dates::due(entry.field(begins)?, year)?;
                 work.note(at, entry.from, &node.whole);
                 Some(written(said, schema))
             }
@@ -570,6 +596,11 @@ fn main(record: Schema<'_>) -> Option<&str> {
         .map(|(name, _)| *name)
 }
 
+/// Whether a key is of the day on which something begins.
+fn begins(key: &str) -> bool {
+    words(key).iter().any(|word| matches!(word.lower.as_str(), "start" | "starts" | "begin" | "begins" | "from"))
+}
+
 /// Whether a heading or value and a property's name are the same words.
 fn same(said: &str, name: &str) -> bool {
     let of = |text: &str| -> Vec<String> { name_words(text).iter().map(|word| noun(word)).collect() };
@@ -601,8 +632,8 @@ fn limited(text: &str, schema: Schema<'_>) -> String {
 
 /// A title without what stands in brackets at its end; whole where nothing else is left.
 fn without_brackets(title: &str) -> String {
-    match (title.ends_with([')', ']']), title.rfind([' '].as_slice()).and(title.rfind(['(', '[']))) {
-        (true, Some(at)) if at > 0 => title[..at].trim_end().to_owned(),
+    match title.rfind(['(', '[']) {
+        Some(at) if at > 0 && title.ends_with([')', ']']) => title[..at].trim_end().to_owned(),
         _ => title.to_owned(),
     }
 }

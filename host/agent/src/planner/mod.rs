@@ -27,10 +27,10 @@ use crate::inert::Inert;
 use crate::ports::{Documents, Hit, PortError, Retriever, WholeDocument};
 use crate::provenance::Provenance;
 use crate::schema::violations;
-use crate::text::{enumerated, lower_first, shown};
+use crate::text::{enumerated, lower_first, shown, stands_in};
 use choose::{Choice, choose, service_words, tool_nouns};
 use fill::{Filled, Filler, Missing, Source};
-use request::{Command, Request};
+use request::{Command, Drawn, Request};
 use select::{Aim, Part, particular};
 use words::nouns;
 
@@ -114,7 +114,7 @@ impl Planner<'_> {
     async fn call(&self, request: &Request, tool: &OfferedTool, command: &Command) -> Result<Plan, PortError> {
         let object = tool_nouns(tool);
         let document = match self.document(request).await? {
-            Found::One(document) => Some(*document),
+            Found::One(document, drawn) => Some((*document, drawn)),
             Found::None => None,
             Found::Absent(phrase) => {
                 let phrase = shown(&phrase);
@@ -129,8 +129,12 @@ impl Planner<'_> {
             }
         };
         let source = match &document {
-            Some(document) => match self.source(request, tool, command, &object, document) {
-                Ok(source) => Some(source),
+            Some((document, drawn)) => match self.source(request, tool, command, &object, document) {
+                Ok(source) => {
+                    // A board "for the launch calendar" that has no name of its own is that calendar's.
+                    let named = request.names().iter().any(|name| name.called);
+                    Some(Source { basis: *drawn > Drawn::Perhaps || !named, ..source })
+                }
                 Err(phrase) => {
                     let (title, phrase) = (shown(&document.info.title), shown(&phrase));
                     return Ok(say(open(tool, &[format!("what to take: *{title}* has no part for \"{phrase}\"")])));
@@ -139,9 +143,9 @@ impl Planner<'_> {
             None => None,
         };
         let resolved = resolve::resolve(self.documents, self.caller, tool, request, command, &object).await?;
-        let year = moment(self.now).year();
+        let today = moment(self.now).date();
         let filler =
-            Filler { request, command, tool, object: &object, source: source.as_ref(), resolved: &resolved, year };
+            Filler { request, command, tool, object: &object, source: source.as_ref(), resolved: &resolved, today };
         let Filled { arguments, provenance, missing, from_document } = filler.fill();
         if !missing.is_empty() {
             let why: Vec<String> = missing.into_iter().map(|Missing { why, .. }| why).collect();
@@ -153,7 +157,7 @@ impl Planner<'_> {
                 wrong.into_iter().map(|wrong| format!("{}: {}", wrong.at, shown(&wrong.message))).collect();
             return Ok(say(open(tool, &why)));
         }
-        let source = document.filter(|_| from_document);
+        let source = document.map(|(document, _)| document).filter(|_| from_document);
         let from =
             source.as_ref().map(|document| format!(" from *{}*", shown(&document.info.title))).unwrap_or_default();
         let text = format!(
@@ -168,9 +172,8 @@ impl Planner<'_> {
     /// The document that the request says it is drawn from.
     async fn document(&self, request: &Request) -> Result<Found, PortError> {
         let services: BTreeSet<String> = self.tools.iter().flat_map(service_words).collect();
-        let mut phrases = request.sources();
-        phrases.sort_by_key(|(_, sure)| !sure);
-        for (phrase, sure) in phrases {
+        for (phrase, drawn) in request.sources() {
+            let sure = drawn == Drawn::Surely;
             let said = nouns(&phrase);
             let wanted: BTreeSet<String> = said
                 .iter()
@@ -184,8 +187,15 @@ impl Planner<'_> {
             for hit in self.candidates(&phrase, &request.text).await? {
                 let title = nouns(&hit.document.title);
                 let shared = wanted.intersection(&title).count() as f32;
-                let (coverage, precision) = (shared / wanted.len() as f32, shared / title.len().max(1) as f32);
-                let enough = if sure { coverage > 0.5 } else { coverage == 1.0 && precision >= 0.5 };
+                // A title that is written out is meant, whatever stands beside it ("the 'Joining us' checklist").
+                let written = stands_in(&hit.document.title.to_lowercase(), &phrase.to_lowercase());
+                let (mut coverage, mut precision) = (shared / wanted.len() as f32, shared / title.len().max(1) as f32);
+                if written {
+                    (coverage, precision) = (coverage.max(0.99), 1.0);
+                }
+                // "for the marketing team" names a part more often than a document.
+                let vague = drawn == Drawn::Perhaps && wanted.len() < 2;
+                let enough = if sure { coverage > 0.5 } else { coverage >= 0.99 && precision >= 0.5 && !vague };
                 if enough {
                     rated.push((coverage, precision, hit));
                 }
@@ -204,7 +214,7 @@ impl Planner<'_> {
                 [] => {}
                 [(_, _, only)] => {
                     let read = self.documents.read(self.caller, only.document.key).await?;
-                    return Ok(read.map_or(Found::Absent(phrase), |document| Found::One(Box::new(document))));
+                    return Ok(read.map_or(Found::Absent(phrase), |document| Found::One(Box::new(document), drawn)));
                 }
                 several => {
                     let title = |hit: &Hit| [hit.document.path.join(" / "), hit.document.title.clone()].join(" / ");
@@ -246,7 +256,7 @@ impl Planner<'_> {
         let year = dates::year_of(&document.info.title)
             .or_else(|| dates::year_of(&text))
             .unwrap_or_else(|| moment(updated.unwrap_or(self.now)).year());
-        Ok(Source { title: document.info.title.clone(), part, aim, year: Some(year) })
+        Ok(Source { title: document.info.title.clone(), part, aim, year: Some(year), basis: false })
     }
 
     fn aim(&self, request: &Request, tool: &OfferedTool, command: &Command, object: &[String], title: &str) -> Aim {
@@ -260,7 +270,12 @@ impl Planner<'_> {
         let demanded = phrases.iter().map(|phrase| (phrase, &particular(phrase) - &known));
         let (phrase, demand) = demanded.into_iter().find(|(_, demand)| !demand.is_empty()).unzip();
         let said = request.nouns(0..request.pieces.len());
-        let sources: BTreeSet<String> = request.sources().iter().flat_map(|(phrase, _)| nouns(phrase)).collect();
+        let sources: BTreeSet<String> = request
+            .sources()
+            .iter()
+            .filter(|(_, drawn)| *drawn > Drawn::Perhaps)
+            .flat_map(|(phrase, _)| nouns(phrase))
+            .collect();
         let plain = |word: &&String| {
             !known.contains(*word) && !sources.contains(*word) && **word != command.verb && !select::means_entries(word)
         };
@@ -291,7 +306,7 @@ impl Planner<'_> {
 
 /// What became of the search for the document that was meant.
 enum Found {
-    One(Box<WholeDocument>),
+    One(Box<WholeDocument>, Drawn),
     /// None was named.
     None,
     /// This was named, and is not there.

@@ -12,7 +12,7 @@ pub(super) struct Node {
     pub(super) title: String,
     /// What else stands in it, its children aside.
     pub(super) text: String,
-    /// A row's cells by their column's heading; an item's `Key: value` sub-items are found by [`Node::field`] too.
+    /// A row's cells by their column's heading; an item's `Key: value` sentences. [`Node::field`] finds sub-items too.
     pub(super) fields: Vec<(String, String)>,
     /// Ticked or not, for task list items.
     pub(super) checked: Option<bool>,
@@ -120,10 +120,15 @@ struct Builder {
     text: String,
     /// Where in `text` strong text began and ended, if it stands at the beginning.
     strong: Option<(usize, usize)>,
+    /// The last block, if it was a line that can head a list.
+    label: Option<String>,
     row: Vec<String>,
     head: Vec<String>,
     in_head: bool,
 }
+
+/// The level of a section that only a line above a list makes: below all headings.
+pub(super) const LABEL: u8 = 7;
 
 impl Builder {
     fn event(&mut self, event: Event<'_>) {
@@ -153,7 +158,11 @@ impl Builder {
                 self.block();
                 self.close();
             }
-            Event::Start(Tag::List(_)) => self.block(),
+            Event::Start(Tag::List(_)) => {
+                self.block();
+                self.labelled_list();
+            }
+            Event::End(TagEnd::List(_)) if self.top().kind == Kind::Section(LABEL) => self.close(),
             Event::Start(Tag::TableHead) => self.in_head = true,
             Event::End(TagEnd::TableHead) => {
                 self.in_head = false;
@@ -201,7 +210,18 @@ impl Builder {
         std::mem::take(&mut self.text).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// A list under a short line is a section that the line heads: many documents have no other headings.
+    fn labelled_list(&mut self) {
+        let Some(label) = self.label.take() else { return };
+        let node = self.top();
+        let Some(before) = node.text.strip_suffix(label.as_str()).filter(|_| !node.is_entry()) else { return };
+        node.text = before.trim_end().to_owned();
+        let title = label.trim_end_matches(':').to_owned();
+        self.open.push(Node { kind: Kind::Section(LABEL), whole: title.clone(), title, ..Node::default() });
+    }
+
     fn heading(&mut self, level: HeadingLevel) {
+        self.label = None;
         let level = level as u8;
         let title = self.taken();
         let deeper = |node: &Node| matches!(node.kind, Kind::Section(open) if open >= level) || node.is_entry();
@@ -221,7 +241,9 @@ impl Builder {
         let node = self.top();
         if node.kind == Kind::Item && node.title.is_empty() {
             let (title, rest) = lead_of(&whole, lead.as_deref());
+            node.fields = sentences_of(&rest, &title);
             (node.title, node.text, node.whole) = (title, rest, whole);
+            self.label = None;
         } else {
             for (text, between) in [(&mut node.text, "\n"), (&mut node.whole, " ")] {
                 if !text.is_empty() {
@@ -229,6 +251,7 @@ impl Builder {
                 }
                 text.push_str(&whole);
             }
+            self.label = Some(whole).filter(|line| heads(line));
         }
     }
 
@@ -240,9 +263,38 @@ impl Builder {
         let heads = self.head.iter().cloned().chain(std::iter::repeat(String::new()));
         let fields: Vec<(String, String)> = heads.zip(cells).collect();
         let whole = fields.iter().map(|(_, cell)| cell.as_str()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
+        self.label = None;
         let node = Node { kind: Kind::Row, whole: whole.join(" | "), fields, ..Node::default() };
         self.top().children.push(node);
     }
+}
+
+/// Whether a line can head a list: short, and no sentence.
+fn heads(line: &str) -> bool {
+    let begins = line.starts_with(|c: char| c.is_uppercase() || c.is_numeric());
+    begins && line.split_whitespace().count() <= 8 && !line.ends_with(['.', '!', '?', ';', ','])
+}
+
+/// What an item says as `Key: value`, each a sentence or in brackets: "Owner: Ann. Due: 3 May."
+fn sentences_of(rest: &str, title: &str) -> Vec<(String, String)> {
+    let brackets = title.find(['(', '[']).map_or("", |at| &title[at..]);
+    let mut fields = Vec::new();
+    for text in [rest, brackets] {
+        let mut text = text;
+        while !text.is_empty() {
+            let end = sentence_end(text).unwrap_or(text.len());
+            for part in text[..end].split([';', '\n', '(', ')', '[', ']']) {
+                let Some((key, value)) = part.split_once(": ") else { continue };
+                let (key, value) = (key.trim(), value.trim().trim_end_matches('.'));
+                let plain = key.chars().all(|c| c.is_alphabetic() || c == ' ') && key.split(' ').count() <= 3;
+                if plain && !key.is_empty() && !value.is_empty() {
+                    fields.push((key.to_owned(), value.to_owned()));
+                }
+            }
+            text = text[end..].trim_start();
+        }
+    }
+    fields
 }
 
 /// Splits an item into its lead and the rest: a bold beginning, else up to a colon or dash, else the first sentence.
@@ -254,8 +306,9 @@ pub(super) fn lead_of(whole: &str, bold: Option<&str>) -> (String, String) {
         return (trim(bold).trim_end_matches('.').to_owned(), rest.to_owned());
     }
     let short = |end: &usize| whole[..*end].split_whitespace().count() <= 12;
-    let cut = [": ", " — ", " – ", " - "].iter().filter_map(|between| whole.find(between)).min().filter(short);
-    if let Some(end) = cut {
+    let first = sentence_end(whole).unwrap_or(whole.len());
+    let cut = [": ", " — ", " – ", " - "].iter().filter_map(|between| whole.find(between)).min();
+    if let Some(end) = cut.filter(short).filter(|end| *end < first) {
         let rest = whole[end..].trim_start_matches([' ', ':', '-', '–', '—']);
         return (trim(&whole[..end]), rest.to_owned());
     }
@@ -403,6 +456,16 @@ mod tests {
         let root = outline("Onboarding", &Content::Html(html.into()));
         assert_eq!(titles(&root), ["Week one"]);
         assert_eq!(titles(&root.children[0]), ["Meet & greet"]);
+    }
+
+    #[test]
+    fn a_line_above_a_list_heads_it() {
+        let text = "# Checklist\n\nBefore day one\n- Laptop (Ann)\n\n**Day one:**\n\n- Keys. Owner: Bo Li. Due: 2027-01-04.\n\nThis is a sentence.\n\n- Loose\n";
+        let root = outline("Checklist", &Content::Markdown(text.into()));
+        assert_eq!(titles(&root), ["Before day one", "Day one", "Loose"]);
+        let keys = &root.children[1].children[0];
+        assert_eq!((keys.title.as_str(), keys.field(|key| key == "Owner")), ("Keys", Some("Bo Li")));
+        assert_eq!(keys.field(|key| key == "Due"), Some("2027-01-04"));
     }
 
     #[test]

@@ -47,6 +47,17 @@ pub(super) struct Command {
     pub(super) object: Range<usize>,
 }
 
+/// How surely a phrase names the document that something is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Drawn {
+    /// It may: "of …", "in …", "for …".
+    Perhaps,
+    /// If it names a document, that is it: "… from …".
+    Likely,
+    /// Nothing else can be meant: "based on …".
+    Surely,
+}
+
 /// A name that the request gives to something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -206,6 +217,12 @@ impl Request {
             verb.push_str(" up");
             from += 1;
         }
+        // "Turn the plan into a board" makes a board.
+        if converts(&verb)
+            && let Some(into) = (from..self.pieces.len()).find(|at| self.word(*at) == Some("into"))
+        {
+            return Command { verb: "create".into(), object: into + 1..self.phrase_end(into + 1) };
+        }
         Command { verb, object: from..self.phrase_end(from) }
     }
 
@@ -349,26 +366,29 @@ impl Request {
         None
     }
 
-    /// Phrases that name what the request is drawn from; `true` where nothing else can be meant ("based on …").
-    pub(super) fn sources(&self) -> Vec<(String, bool)> {
+    /// Phrases that name what the request is drawn from, surest first.
+    pub(super) fn sources(&self) -> Vec<(String, Drawn)> {
         let mut found = Vec::new();
         for at in 0..self.pieces.len() {
             let before = at.checked_sub(1).and_then(|at| self.word(at));
             let begins = at == 0 || matches!(self.pieces.get(at - 1), Some(Piece::Break(_)));
-            let (from, sure) = match (before, self.word(at)) {
-                (Some("based"), Some("on")) | (Some("according"), Some("to")) => (at + 1, true),
-                (Some("out"), Some("of")) | (_, Some("using")) => (at + 1, true),
-                (_, Some("from")) => (at + 1, begins),
-                (_, Some("of" | "in" | "per")) => (at + 1, false),
+            let (from, drawn) = match (before, self.word(at)) {
+                (Some("based"), Some("on")) | (Some("according"), Some("to")) => (at + 1, Drawn::Surely),
+                (Some("out"), Some("of")) | (_, Some("using")) => (at + 1, Drawn::Surely),
+                (_, Some(word)) if converts(word) => (at + 1, Drawn::Surely),
+                (_, Some("from")) if begins => (at + 1, Drawn::Surely),
+                (_, Some("from")) => (at + 1, Drawn::Likely),
+                (_, Some("of" | "in" | "per" | "for" | "about")) => (at + 1, Drawn::Perhaps),
                 _ => continue,
             };
             let end = self.phrase_end(from);
             // "From the notes make a board": the phrase ends before the verb that takes an object.
             let end = (from + 1..end).find(|at| self.takes_object(*at) && *at + 1 < end).unwrap_or(end);
             if from < end {
-                found.push((self.slice(from..end), sure));
+                found.push((self.slice(from..end), drawn));
             }
         }
+        found.sort_by_key(|(_, drawn)| std::cmp::Reverse(*drawn));
         found
     }
 
@@ -440,6 +460,10 @@ impl Request {
     fn noun_at(&self, at: usize) -> Option<String> {
         self.word(at).filter(|word| !is_stop(word) && !ENDS_PHRASE.contains(word)).map(noun)
     }
+}
+
+fn converts(word: &str) -> bool {
+    matches!(word, "turn" | "convert" | "transform")
 }
 
 fn introduces(word: &str) -> bool {
@@ -542,10 +566,10 @@ mod tests {
     fn sources_and_aims_are_told_apart() {
         let request =
             Request::new("Based on the Q4 strategy doc in Drive, make a board with tasks for the marketing team.");
-        assert_eq!(request.sources()[0], ("the Q4 strategy doc".to_owned(), true));
+        assert_eq!(request.sources()[0], ("the Q4 strategy doc".to_owned(), Drawn::Surely));
         assert_eq!(request.aims(), ["the marketing team"]);
         let request = Request::new("From the checklist, make one list per phase");
-        assert_eq!((request.unit().as_deref(), request.sources()[0].1), (Some("phase"), true));
+        assert_eq!((request.unit().as_deref(), request.sources()[0].1), (Some("phase"), Drawn::Surely));
     }
 
     #[test]

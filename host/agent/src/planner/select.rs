@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::dates;
-use super::outline::{Kind, Node};
+use super::outline::{Kind, LABEL, Node};
 use super::words::{is_stop, noun, nouns, words};
 
 /// What is looked for in a document.
@@ -237,7 +237,7 @@ fn tagged(root: &Node, wanted: &BTreeSet<String>) -> Option<Part> {
                     .field(|key| {
                         matches!(key.to_lowercase().as_str(), "owner" | "team" | "who" | "responsible" | "assignee")
                     })
-                    .is_some_and(|owner| is_theirs(owner, wanted))
+                    .is_some_and(|owner| rank(owner, wanted, true).is_some())
             {
                 entries.push(item.clone());
             }
@@ -293,6 +293,13 @@ fn grow(node: &Node, depth: usize, aim: &Aim) -> Vec<Node> {
             None if direct.is_empty() => Vec::new(),
             None => vec![holding(node, rest_of(direct))],
         };
+    }
+    // One line over the only list says no more than the section's own heading.
+    if let [only] = groups.as_slice()
+        && only.kind == Kind::Section(LABEL)
+        && direct.is_empty()
+    {
+        return vec![holding(node, group(only, &only.title, depth, aim).children)];
     }
     // Each in its place: what stands before the first sub-section comes first.
     groups.retain(|group| group.holds_entries());
