@@ -2,6 +2,7 @@
 //!
 //! Nothing here runs a component. [`manifest`] and [`route`] are also what the host reads grants by.
 
+pub mod build;
 pub mod describe;
 pub mod ids;
 pub mod manifest;
