@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outline::sentence_end;
+use super::sentence::sentence_end;
 use super::words::stems;
 use crate::ports::Hit;
 

@@ -7,10 +7,13 @@ mod answer;
 mod choose;
 mod dates;
 mod fill;
+mod layout;
+mod names;
 mod outline;
 mod request;
 mod resolve;
 mod select;
+mod sentence;
 mod shape;
 mod words;
 

@@ -3,6 +3,9 @@
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use sallyport::document::Content;
 
+use super::layout::{marked_up, without_tags};
+use super::sentence::{lead_of, sentences_of};
+
 /// A part of a document that has a name: the whole, a section, a list item, a table row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Node {
@@ -275,146 +278,6 @@ fn heads(line: &str) -> bool {
     begins && line.split_whitespace().count() <= 8 && !line.ends_with(['.', '!', '?', ';', ','])
 }
 
-/// What an item says as `Key: value`, each a sentence or in brackets: "Owner: Ann. Due: 3 May."
-fn sentences_of(rest: &str, title: &str) -> Vec<(String, String)> {
-    let brackets = title.find(['(', '[']).map_or("", |at| &title[at..]);
-    let mut fields = Vec::new();
-    for text in [rest, brackets] {
-        let mut text = text;
-        while !text.is_empty() {
-            let end = sentence_end(text).unwrap_or(text.len());
-            for part in text[..end].split([';', '\n', '(', ')', '[', ']']) {
-                let Some((key, value)) = part.split_once(": ") else { continue };
-                let (key, value) = (key.trim(), value.trim().trim_end_matches('.'));
-                let plain = key.chars().all(|c| c.is_alphabetic() || c == ' ') && key.split(' ').count() <= 3;
-                if plain && !key.is_empty() && !value.is_empty() {
-                    fields.push((key.to_owned(), value.to_owned()));
-                }
-            }
-            text = text[end..].trim_start();
-        }
-    }
-    fields
-}
-
-/// Splits an item into its lead and the rest: a bold beginning, else up to a colon or dash, else the first sentence.
-pub(super) fn lead_of(whole: &str, bold: Option<&str>) -> (String, String) {
-    let trim = |text: &str| text.trim_matches(|c: char| c.is_whitespace() || matches!(c, ':' | '–' | '—')).to_owned();
-    if let Some(rest) = bold.and_then(|bold| whole.strip_prefix(bold)).filter(|_| bold != Some(whole)) {
-        let rest = rest.trim_start_matches([' ', ':', '-', '–', '—', '.', ',']);
-        let bold = bold.unwrap_or_default();
-        return (trim(bold).trim_end_matches('.').to_owned(), rest.to_owned());
-    }
-    let short = |end: &usize| whole[..*end].split_whitespace().count() <= 12;
-    let first = sentence_end(whole).unwrap_or(whole.len());
-    let cut = [": ", " — ", " – ", " - "].iter().filter_map(|between| whole.find(between)).min();
-    if let Some(end) = cut.filter(short).filter(|end| *end < first) {
-        let rest = whole[end..].trim_start_matches([' ', ':', '-', '–', '—']);
-        return (trim(&whole[..end]), rest.to_owned());
-    }
-    match sentence_end(whole) {
-        Some(end) if end < whole.len() => (trim(whole[..end].trim_end_matches('.')), whole[end..].trim().to_owned()),
-        _ => (trim(whole.trim_end_matches('.')), String::new()),
-    }
-}
-
-/// Where the first sentence ends: after `.`, `!` or `?` that a space and a capital or digit follow.
-pub(super) fn sentence_end(text: &str) -> Option<usize> {
-    const ABBREVIATIONS: &[&str] = &["e.g", "i.e", "etc", "vs", "approx", "no", "dr", "mr", "mrs", "ms", "st", "incl"];
-    text.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?')).map(|(at, c)| at + c.len_utf8()).find(|end| {
-        let mut after = text[*end..].chars();
-        let begins = after.next().is_none_or(char::is_whitespace)
-            && after.next().is_none_or(|c| c.is_uppercase() || c.is_numeric() || matches!(c, '"' | '“' | '*' | '('));
-        let word = text[..*end - 1].rsplit(char::is_whitespace).next().unwrap_or_default().to_lowercase();
-        begins
-            && !(text[..*end].ends_with('.')
-                && (ABBREVIATIONS.contains(&word.trim_start_matches('('))
-                    || word.len() == 1 && word.chars().all(char::is_alphabetic)))
-    })
-}
-
-/// Plain text with the Markdown that its layout means: bullets, and short lines that head what follows.
-fn marked_up(text: &str) -> String {
-    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().map(str::trim_end).collect();
-    let bullet = |line: &str| {
-        let line = line.trim_start();
-        line.starts_with(['•', '●', '◦', '▪', '‣', '■'])
-            || ["- ", "* ", "+ "].iter().any(|mark| line.starts_with(mark))
-            || {
-                let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-                rest.len() < line.len() && (rest.starts_with(". ") || rest.starts_with(") "))
-            }
-    };
-    let mut out = String::new();
-    for (at, line) in lines.iter().enumerate() {
-        let blank_before = at == 0 || lines[at - 1].trim().is_empty();
-        let next = lines.get(at + 1).copied().unwrap_or_default();
-        let heads = !line.trim().is_empty()
-            && !line.starts_with([' ', '\t', '#', '|', '>'])
-            && !bullet(line)
-            && line.chars().count() <= 70
-            && !line.ends_with(['.', '!', '?', ',', ';'])
-            && blank_before
-            && at + 1 < lines.len()
-            && (next.trim().is_empty() || bullet(next));
-        if heads {
-            // A line in capitals stands above one that is not.
-            let level =
-                if line.chars().any(char::is_alphabetic) && !line.chars().any(char::is_lowercase) { 1 } else { 2 };
-            out.push_str(&format!("\n{} {}\n\n", "#".repeat(level), line.trim()));
-            continue;
-        }
-        let trimmed = line.trim_start();
-        if let Some(rest) = trimmed.strip_prefix(['•', '●', '◦', '▪', '‣', '■']) {
-            out.push_str(&line[..line.len() - trimmed.len()]);
-            out.push_str("- ");
-            out.push_str(rest.trim_start());
-        } else {
-            out.push_str(line);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-/// HTML as the lines that it shows; blocks end lines and items become bullets.
-fn without_tags(html: &str) -> String {
-    let mut out = String::new();
-    let mut rest = html;
-    let mut hidden: Option<String> = None;
-    while let Some(at) = rest.find('<') {
-        if hidden.is_none() {
-            out.push_str(&rest[..at]);
-        }
-        let Some(end) = rest[at..].find('>') else {
-            rest = "";
-            break;
-        };
-        let tag = rest[at + 1..at + end].trim().to_lowercase();
-        rest = &rest[at + end + 1..];
-        let name: String = tag.chars().take_while(|c| c.is_alphanumeric() || *c == '/').collect();
-        match (&hidden, name.as_str()) {
-            (Some(open), close) if close.strip_prefix('/') == Some(open) => hidden = None,
-            (Some(_), _) => {}
-            (None, "script" | "style" | "head") => hidden = Some(name),
-            (None, "li") => out.push_str("\n- "),
-            (None, heading) if heading.len() == 2 && heading.starts_with('h') && heading != "hr" => {
-                let level = heading[1..].parse().unwrap_or(2usize).clamp(1, 6);
-                out.push_str(&format!("\n\n{} ", "#".repeat(level)));
-            }
-            (None, "p" | "/p" | "br" | "div" | "/div" | "tr" | "/ul" | "/ol") => out.push('\n'),
-            (None, heading) if heading.starts_with("/h") => out.push_str("\n\n"),
-            (None, "/td" | "/th") => out.push(' '),
-            (None, _) => {}
-        }
-    }
-    if hidden.is_none() {
-        out.push_str(rest);
-    }
-    let entities = [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    entities.iter().fold(out, |text, (entity, is)| text.replace(entity, is))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -466,11 +329,5 @@ mod tests {
         let keys = &root.children[1].children[0];
         assert_eq!((keys.title.as_str(), keys.field(|key| key == "Owner")), ("Keys", Some("Bo Li")));
         assert_eq!(keys.field(|key| key == "Due"), Some("2027-01-04"));
-    }
-
-    #[test]
-    fn abbreviations_do_not_end_a_sentence() {
-        assert_eq!(sentence_end("Ask e.g. Ann. Then go."), Some("Ask e.g. Ann.".len()));
-        assert_eq!(sentence_end("No end here"), None);
     }
 }

@@ -230,7 +230,7 @@ fn tagged(root: &Node, wanted: &BTreeSet<String>) -> Option<Part> {
         let mut entries = Vec::new();
         for item in holder.children.iter().filter(|child| child.kind == Kind::Item) {
             if rank(&item.title, wanted, false) == Some(0) && !item.text.is_empty() {
-                let (title, text) = super::outline::lead_of(&item.text, None);
+                let (title, text) = super::sentence::lead_of(&item.text, None);
                 entries.push(Node { title, text, ..item.clone() });
             } else if tags(&item.whole).iter().any(|tag| is_theirs(tag, wanted))
                 || item
