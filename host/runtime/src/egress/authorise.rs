@@ -321,6 +321,16 @@ impl Authorised {
         &self.texts
     }
 
+    /// What query and body carry, by name.
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The path's `{x}` segments, by name.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.params.iter()
+    }
+
     /// `GET`, `POST`, …
     #[must_use]
     pub fn method(&self) -> &str {

@@ -1,0 +1,127 @@
+//! Native code on disk, so that a component is compiled once.
+//!
+//! What is loaded from here runs with the host's own rights. So the folder is private, each file carries a keyed MAC
+//! over its content, its component and the engine that compiled it, and what does not verify is compiled anew.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::Component;
+
+use super::EngineError;
+use crate::ids::Digest;
+
+const MAC: usize = 32;
+const KEY_FILE: &str = "key";
+
+/// The folder of compiled components.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    key: [u8; 32],
+}
+
+impl Cache {
+    /// Opens or makes the folder, readable by this user alone. The MAC's key lies in it.
+    pub(crate) fn open(folder: &Path) -> Result<Self, EngineError> {
+        let error = |reason: std::io::Error| EngineError::Cache {
+            folder: folder.display().to_string(),
+            reason: reason.to_string(),
+        };
+        fs::create_dir_all(folder).map_err(error)?;
+        private(folder, 0o700).map_err(error)?;
+        let path = folder.join(KEY_FILE);
+        let key = match fs::read(&path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+            Some(key) => key,
+            None => {
+                let key: [u8; 32] = rand::random();
+                write_private(&path, &key).map_err(error)?;
+                key
+            }
+        };
+        Ok(Self { folder: folder.into(), key })
+    }
+
+    /// The compiled component, if it is here and nobody touched it.
+    pub(crate) fn load(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
+        let file = fs::read(self.path(engine, digest)).ok()?;
+        let (mac, code) = file.split_at_checked(MAC)?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, &self.mac(engine, digest, code)[..])) {
+            tracing::warn!(component = %digest, "a compiled component does not verify; it is compiled anew");
+            return None;
+        }
+        // SAFETY: `deserialize` demands bytes that `Component::serialize` gave and nobody changed. The MAC's key never
+        // leaves the private folder, and it was made over these very bytes (already in memory, so no later change of the
+        // file counts), for this component and this engine.
+        #[allow(unsafe_code)]
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.inspect_err(|error| tracing::warn!(component = %digest, %error, "cannot load compiled code")).ok()
+    }
+
+    /// Keeps a compiled component. That it cannot be kept costs time only.
+    pub(crate) fn keep(&self, engine: &wasmtime::Engine, digest: &Digest, component: &Component) {
+        let kept = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
+            let mut file = self.mac(engine, digest, &code).to_vec();
+            file.extend_from_slice(&code);
+            write_private(&self.path(engine, digest), &file).map_err(|error| error.to_string())
+        });
+        if let Err(error) = kept {
+            tracing::warn!(component = %digest, error, "cannot keep compiled code");
+        }
+    }
+
+    fn path(&self, engine: &wasmtime::Engine, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{digest}-{}.native", fingerprint(engine)))
+    }
+
+    fn mac(&self, engine: &wasmtime::Engine, digest: &Digest, code: &[u8]) -> [u8; MAC] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(digest.as_str().as_bytes());
+        hasher.update(fingerprint(engine).as_bytes());
+        hasher.update(code);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// What must be equal for compiled code to fit: wasmtime's version, its configuration, the CPU's features.
+fn fingerprint(engine: &wasmtime::Engine) -> String {
+    struct Bytes(blake3::Hasher);
+    impl std::hash::Hasher for Bytes {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut bytes = Bytes(blake3::Hasher::new());
+    std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut bytes);
+    bytes.0.finalize().to_hex()[..16].to_owned()
+}
+
+/// Writes beside and renames, so that a reader sees all of it or nothing.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("{:016x}", rand::random::<u64>()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written =
+        options.open(&beside).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(unix)]
+fn private(path: &Path, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn private(_path: &Path, _mode: u32) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The engine: one for a process, shared by every tenant and connector.
+//!
+//! A guest's CPU time is counted in epoch ticks of [`TICK`]: the callback that counts runs in guest code only, so that
+//! a host call of any length costs one tick at most.
+
+mod bindings;
+mod budget;
+mod cache;
+mod component;
+mod error;
+mod limits;
+mod meter;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
+
+use crate::host::State;
+
+pub(crate) use bindings::{exports, sallyport as imports};
+pub(crate) use budget::Budget;
+pub(crate) use cache::Cache;
+pub(crate) use component::{Loaded, LoadedTool};
+pub use error::{ComponentError, EngineError, Limit};
+pub use limits::Limits;
+pub(crate) use meter::{Meter, metered};
+
+/// What a guest's CPU time is counted in.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The wasmtime engine with our linker: it offers the connector worlds' interfaces and nothing else.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Inner>);
+
+struct Inner {
+    wasmtime: wasmtime::Engine,
+    linker: Linker<State>,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// Builds the engine and starts the thread that ticks while it lives.
+    pub(crate) fn new(limits: Limits) -> Result<Self, EngineError> {
+        let start = |error: wasmtime::Error| EngineError::Start(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&config(&limits, true))
+            // Where address space is rationed, slower instances are better than none.
+            .or_else(|error| {
+                tracing::warn!(%error, "no pool of instances can be reserved; each is made on demand");
+                wasmtime::Engine::new(&config(&limits, false))
+            })
+            .map_err(start)?;
+        let mut linker = Linker::new(&wasmtime);
+        bindings::link(&mut linker).map_err(start)?;
+        tick(&wasmtime).map_err(|error| EngineError::Start(error.to_string()))?;
+        let slots = Arc::new(Semaphore::new(limits.instances as usize));
+        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, slots })))
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<State> {
+        &self.0.linker
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Waits for a free slot of the pool, first come, first served.
+    pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
+        let slots = Arc::clone(&self.0.slots);
+        slots.acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// A store for one execution; never used for a second one.
+    pub(crate) fn store(&self, state: State) -> Store<State> {
+        let limits = &self.0.limits;
+        let mut store = Store::new(&self.0.wasmtime, state);
+        store.limiter(|state| &mut state.budget);
+        store.set_hostcall_fuel(limits.host_call);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| {
+            context.data_mut().budget.tick()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+}
+
+fn config(limits: &Limits, pooled: bool) -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.wasm_memory64(false);
+    config.epoch_interruption(true);
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    if pooled {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(limits.instances)
+            .total_stacks(limits.instances)
+            .max_core_instances_per_component(limits.core_instances)
+            .total_core_instances(limits.instances.saturating_mul(limits.core_instances))
+            .max_memories_per_component(limits.memories)
+            .total_memories(limits.instances.saturating_mul(limits.memories))
+            .max_tables_per_component(limits.core_instances)
+            .total_tables(limits.instances.saturating_mul(limits.core_instances))
+            .table_elements(limits.table_elements)
+            .max_memory_size(limits.memory);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+/// Advances the epoch until the last engine is gone.
+fn tick(engine: &wasmtime::Engine) -> std::io::Result<()> {
+    let weak = engine.weak();
+    std::thread::Builder::new().name("sallyport-tick".into()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}

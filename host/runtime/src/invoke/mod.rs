@@ -1,0 +1,38 @@
+//! Invocations: one execution of one export for one connection, and its record.
+//!
+//! A tool call's execution is deterministic: what it is told is recorded and told again. It never sleeps waiting for a
+//! person: the first write that needs approval ends it ([`Stop::Held`]); once approved, a fresh store is answered from
+//! the record up to that write and goes on.
+
+mod codec;
+mod connect;
+mod decide;
+mod execute;
+mod gate;
+mod identify;
+mod prepare;
+mod proposal;
+mod recorded;
+mod recover;
+mod resume;
+mod services;
+mod staging;
+mod stop;
+mod sweep;
+mod sync;
+mod tool;
+mod trace;
+mod words;
+mod writer;
+
+pub use connect::Connect;
+pub use identify::Identity;
+pub use proposal::InvocationView;
+pub use recover::Recovered;
+pub use sync::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
+
+pub(crate) use services::{Facts, Services};
+pub(crate) use staging::Staging;
+pub(crate) use stop::Stop;
+pub(crate) use sweep::Vanished;
+pub(crate) use trace::Trace;

@@ -1,0 +1,213 @@
+//! Proposals: what a person is shown before a write goes out, and what became of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::caller::{Caller, Role};
+use crate::error::InvokeError;
+use crate::ids::{Digest, InvocationId, TenantId};
+use crate::ports::{BodyRef, End, Event, Filter, Record, Standing, State, WriteSummary};
+use crate::runtime::Runtime;
+use crate::tool::{Envelope, Proposal, ShownWrite};
+
+use super::Stop;
+use super::recorded::{Recorded, plan};
+use super::tool::destination;
+
+/// An invocation as its proposer, an approver or an admin sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InvocationView {
+    /// Which.
+    pub invocation: InvocationId,
+    /// Where it stands.
+    pub state: State,
+    /// What it is or was to do, for a tool call that was held.
+    pub proposal: Option<Proposal>,
+    /// Its writes, in order.
+    pub writes: Vec<WriteSummary>,
+    /// Its result; for its proposer only.
+    pub output: Option<Value>,
+    /// Why it gave none.
+    pub error: Option<String>,
+}
+
+impl Runtime {
+    /// Tool calls that were held, newest first: the caller's own; all of the tenant's for an approver or admin. An empty
+    /// `filter.states` means those that wait for a decision.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn proposals(&self, caller: &Caller, filter: Filter) -> Result<Vec<Proposal>, InvokeError> {
+        let mut filter = filter;
+        if !caller.is(Role::Approver) {
+            filter.subject = Some(caller.subject.clone());
+        }
+        if filter.states.is_empty() {
+            filter.states = vec![State::Held];
+        }
+        let journal = &self.services().journal;
+        let mut proposals = Vec::new();
+        for summary in journal.list(&caller.tenant, &filter).await? {
+            if !matches!(summary.standing, Standing::Tool { .. }) {
+                continue;
+            }
+            let record = journal.record(&caller.tenant, &summary.invocation).await?;
+            if Recorded::of(&record).hold.is_some() {
+                proposals.push(self.proposal_of(&record).await?);
+            }
+        }
+        Ok(proposals)
+    }
+
+    /// One proposal: the last hold of a tool call.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotFound`] if it is not this caller's to see, or was never held.
+    pub async fn proposal(&self, caller: &Caller, id: &InvocationId) -> Result<Proposal, InvokeError> {
+        let record = self.record_for(caller, id).await?;
+        self.proposal_of(&record).await
+    }
+
+    /// An invocation and how far it got. Its output is for its proposer only.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotFound`] if it is not this caller's to see.
+    pub async fn invocation(&self, caller: &Caller, id: &InvocationId) -> Result<InvocationView, InvokeError> {
+        let record = self.record_for(caller, id).await?;
+        let recorded = Recorded::of(&record);
+        let (mut output, mut error) = (None, None);
+        if let Some(Event::Ended(end)) = record.entries.last().map(|entry| &entry.event) {
+            match end {
+                End::Succeeded { output: Some(of) } if record.caller.subject == caller.subject => {
+                    output = self.json(&record, of).await?;
+                }
+                End::Succeeded { .. } | End::Denied | End::Expired => {}
+                End::Failed { message, .. } | End::Diverged { message } => error = Some(message.clone()),
+                End::Unknown { call } => {
+                    error = Some(format!("nobody knows whether the write of call {call} took effect"))
+                }
+            }
+        }
+        let proposal = match recorded.hold {
+            Some(_) => Some(self.proposal_of(&record).await?),
+            None => None,
+        };
+        let state = state_of(&record);
+        Ok(InvocationView { invocation: record.invocation, state, proposal, writes: recorded.writes(), output, error })
+    }
+
+    /// The record, if the caller proposed it or decides for the tenant. Anybody else's is absent.
+    pub(super) async fn record_for(&self, caller: &Caller, id: &InvocationId) -> Result<Record, InvokeError> {
+        let record = self.services().journal.record(&caller.tenant, id).await?;
+        if record.caller.subject != caller.subject && !caller.is(Role::Approver) {
+            return Err(InvokeError::NotFound { what: format!("invocation {id}") });
+        }
+        Ok(record)
+    }
+
+    pub(super) async fn proposal_of(&self, record: &Record) -> Result<Proposal, InvokeError> {
+        let absent = || InvokeError::NotFound { what: format!("proposal {}", record.invocation) };
+        let plan = plan(record).ok_or_else(absent)?;
+        let hold = Recorded::of(record).hold.ok_or_else(absent)?;
+        let Standing::Tool { tool } = &plan.standing else { return Err(absent()) };
+        let component = self.component(&plan.component).await?;
+        let declared = component.manifest.tool(tool.as_str()).ok_or_else(absent)?;
+        let connection = self.services().directory.connection(&record.tenant, &record.connection).await?;
+        let arguments = match &plan.arguments {
+            Some(of) => self.json(record, of).await?.unwrap_or_default(),
+            None => Value::Null,
+        };
+        let context = match &plan.context {
+            Some(of) => self.json(record, of).await?,
+            None => None,
+        };
+        let canonical = self.open(record, &hold.effect.request).await?;
+        let first_write = shown(&canonical)
+            .ok_or_else(|| InvokeError::Host("the held write cannot be read by this version".into()))?;
+        Ok(Proposal {
+            invocation: record.invocation.clone(),
+            tenant: record.tenant.clone(),
+            by: record.caller.subject.clone(),
+            state: state_of(record),
+            connection: connection.id,
+            connection_name: connection.name,
+            account: connection.account_name,
+            connector: plan.connector.clone(),
+            tool: tool.clone(),
+            arguments,
+            first_write,
+            envelope: Envelope {
+                routes: write_routes(&component.manifest, declared),
+                max_writes: declared.max_writes,
+                destination: destination(declared),
+            },
+            reasons: hold.reasons,
+            context,
+            at: record.entries.first().map_or_else(Default::default, |entry| entry.at),
+            expires: hold.expires,
+        })
+    }
+
+    /// Opens a body of the record's connection.
+    pub(super) async fn open(&self, record: &Record, of: &BodyRef) -> Result<Vec<u8>, InvokeError> {
+        let services = self.services();
+        let body = services.journal.body(&record.tenant, &record.connection, of).await?;
+        let opened = services.keyring.open_body(&record.tenant, &record.connection, &body).await;
+        Ok(opened.map_err(Stop::from)?)
+    }
+
+    async fn json(&self, record: &Record, of: &BodyRef) -> Result<Option<Value>, InvokeError> {
+        Ok(serde_json::from_slice(&self.open(record, of).await?).ok())
+    }
+
+    /// Expires what nobody decided in time. Idempotent.
+    pub(super) async fn expire(&self, tenant: &TenantId, id: &InvocationId, of: BodyRef) -> Result<(), InvokeError> {
+        let decision = crate::ports::Decision {
+            kind: crate::ports::DecisionKind::Expire,
+            by: Caller::system(tenant.clone()).subject,
+            of,
+            note: None,
+        };
+        let services = self.services();
+        match services.journal.decide(tenant, id, &decision, services.clock.now()).await {
+            Ok(()) | Err(crate::ports::StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Where a record stands: what its last telling entry leads to.
+pub(super) fn state_of(record: &Record) -> State {
+    record.entries.iter().rev().find_map(|entry| State::after(&entry.event)).unwrap_or(State::Planned)
+}
+
+/// Longer text is shown shortened; the digest covers all of it.
+const SHOWN: usize = 64 << 10;
+
+/// A recorded canonical request (a line of JSON, then the body) as a person is shown it.
+fn shown(canonical: &[u8]) -> Option<ShownWrite> {
+    #[derive(Deserialize)]
+    struct Head {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+    }
+    let end = canonical.iter().position(|byte| *byte == b'\n')?;
+    let (head, body) = (&canonical[..end], &canonical[end + 1..]);
+    let head: Head = serde_json::from_slice(head).ok()?;
+    let body = match std::str::from_utf8(body) {
+        Ok(text) if text.len() <= SHOWN => text.to_owned(),
+        _ => format!("{} bytes, SHA-256 {}", body.len(), Digest::of(body)),
+    };
+    let digest = Digest::of(canonical).to_string();
+    Some(ShownWrite { method: head.method, url: head.url, headers: head.headers, body, digest })
+}
+
+fn write_routes(manifest: &sallyport_pack::manifest::Manifest, tool: &sallyport_pack::manifest::Tool) -> Vec<String> {
+    tool.capabilities
+        .iter()
+        .filter_map(|id| manifest.capability(id.as_str()))
+        .filter(|capability| capability.access == sallyport_pack::manifest::Access::Write)
+        .flat_map(|capability| capability.routes.iter().map(|route| route.template.to_string()))
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! A record as a replay reads it.
+
+use std::collections::BTreeMap;
+
+use crate::ports::{BodyRef, Decision, DecisionKind, Effect, EffectState, Event, Hold, Plan, Record, WriteSummary};
+
+/// A host call of an earlier execution.
+#[derive(Clone, Debug)]
+pub(super) enum Made {
+    /// No write.
+    Call { import: String, arguments: BodyRef, answer: BodyRef },
+    /// A write, as far as it got.
+    Write { effect: Effect, state: EffectState, answer: Option<BodyRef> },
+}
+
+/// What executions so far did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recorded {
+    calls: BTreeMap<u32, Made>,
+    /// Holds that were approved, in order.
+    pub(super) approved: Vec<Hold>,
+    /// The last hold, decided or not.
+    pub(super) hold: Option<Hold>,
+    /// When it was made.
+    pub(super) held_at: crate::ids::Timestamp,
+    /// The last decision.
+    pub(super) decision: Option<Decision>,
+    /// Executions so far.
+    pub(super) runs: u32,
+}
+
+impl Recorded {
+    /// Reads the entries. An execution that ran afresh replaces the calls of those before it.
+    pub(super) fn of(record: &Record) -> Self {
+        let mut recorded = Self::default();
+        for entry in &record.entries {
+            match &entry.event {
+                Event::Planned(_) | Event::Ended(_) => {}
+                Event::Started { run, replayed } => {
+                    recorded.runs = *run;
+                    if *replayed == 0 {
+                        recorded.calls.clear();
+                    }
+                }
+                Event::Call { call, import, arguments, answer, .. } => {
+                    let (import, arguments, answer) = (import.clone(), arguments.clone(), answer.clone());
+                    recorded.calls.insert(*call, Made::Call { import, arguments, answer });
+                }
+                Event::Write { call, state, effect, answer } => recorded.write(*call, *state, effect, answer),
+                Event::Held(hold) => {
+                    recorded.hold = Some(hold.clone());
+                    recorded.held_at = entry.at;
+                }
+                Event::Decided(decision) => {
+                    if decision.kind == DecisionKind::Approve {
+                        recorded.approved.extend(recorded.hold.clone());
+                    }
+                    recorded.decision = Some(decision.clone());
+                }
+            }
+        }
+        recorded
+    }
+
+    fn write(&mut self, call: u32, state: EffectState, effect: &Option<Effect>, answer: &Option<BodyRef>) {
+        if let Some(effect) = effect {
+            self.calls.insert(call, Made::Write { effect: effect.clone(), state, answer: answer.clone() });
+        } else if let Some(Made::Write { state: known, answer: told, .. }) = self.calls.get_mut(&call) {
+            *known = state;
+            told.clone_from(answer);
+        }
+    }
+
+    pub(super) fn call(&self, call: u32) -> Option<&Made> {
+        self.calls.get(&call)
+    }
+
+    /// How many calls a replay is answered from the record.
+    pub(super) fn len(&self) -> u32 {
+        self.calls.last_key_value().map_or(0, |(last, _)| last + 1)
+    }
+
+    /// Its writes, in order.
+    pub(super) fn writes(&self) -> Vec<WriteSummary> {
+        self.calls
+            .iter()
+            .filter_map(|(call, made)| match made {
+                Made::Write { effect, state, .. } => {
+                    Some(WriteSummary { call: *call, effect: effect.clone(), state: *state })
+                }
+                Made::Call { .. } => None,
+            })
+            .collect()
+    }
+
+    /// True if a byte may have left.
+    pub(super) fn wrote(&self) -> bool {
+        self.writes().iter().any(|write| write.state != EffectState::Intent && write.state != EffectState::Failed)
+    }
+
+    /// A write that was sent and has no answer.
+    pub(super) fn in_doubt(&self) -> Option<WriteSummary> {
+        self.writes().into_iter().find(|write| matches!(write.state, EffectState::Sent | EffectState::Unknown))
+    }
+}
+
+/// The first entry.
+pub(super) fn plan(record: &Record) -> Option<&Plan> {
+    record.entries.first().and_then(|entry| match &entry.event {
+        Event::Planned(plan) => Some(&**plan),
+        _ => None,
+    })
+}

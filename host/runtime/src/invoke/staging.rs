@@ -1,0 +1,213 @@
+//! What a pull has emitted since its last checkpoint.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::authority::Authority;
+use crate::document::{Access, Change, Content, Document, Principal};
+use crate::engine::Limit;
+use crate::ids::{SourceId, StreamId};
+use crate::ports::{Batch, Committed, StoreError};
+
+use super::{Services, Stop};
+
+/// Told after every checkpoint.
+pub(super) type OnCommit = Arc<dyn Fn(&Tally) + Send + Sync>;
+
+/// What a sync of one stream has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) documents: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) deleted: u64,
+    pub(crate) access: u64,
+    pub(crate) seen: u64,
+    pub(crate) checkpoints: u64,
+}
+
+/// Changes on their way to the sink. One for all pulls of a stream in one sync.
+pub(crate) struct Staging {
+    pub(crate) source: SourceId,
+    pub(super) stream: StreamId,
+    /// The checkpoint that the next one follows.
+    pub(super) generation: u64,
+    pub(super) tally: Tally,
+    changes: Vec<Change>,
+    bytes: usize,
+    ceiling: Ceiling,
+    cursors: HashSet<blake3::Hash>,
+    idle: u32,
+    max_idle: u32,
+    on_commit: OnCommit,
+}
+
+/// The widest audience that documents may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ceiling {
+    /// Anyone.
+    None,
+    /// What is findable by anyone counts as this instead.
+    Cut(Option<Principal>),
+}
+
+impl Ceiling {
+    /// Reads the grant's `audience_ceiling`; what it does not know cuts to nobody.
+    pub(super) fn of(text: Option<&str>) -> Self {
+        match text {
+            None | Some("anyone") => Self::None,
+            Some("connection-audience") => Self::Cut(Some(Principal::ConnectionAudience)),
+            Some(other) => {
+                Self::Cut(other.strip_prefix("domain:").map(|domain| Principal::Domain(domain.to_lowercase())))
+            }
+        }
+    }
+
+    fn apply(&self, access: &mut Access) {
+        if let (Self::Cut(to), Access::Known { entries, .. }) = (self, access) {
+            for entry in entries.iter_mut().filter(|entry| entry.who == Principal::Anyone) {
+                if let Some(to) = to {
+                    entry.who = to.clone();
+                }
+            }
+            entries.retain(|entry| entry.who != Principal::Anyone);
+        }
+    }
+
+    fn cut(&self, change: &mut Change) {
+        match change {
+            Change::Upsert(document) => self.apply(&mut document.access),
+            Change::SetAccess { access, .. } => self.apply(access),
+            Change::UpsertContainer(container) => self.apply(&mut container.access),
+            Change::Members(members) => {
+                // A group that holds everybody would be a way around.
+                if *self != Self::None {
+                    members.add.retain(|member| *member != Principal::Anyone);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Staging {
+    pub(super) fn new(
+        source: SourceId,
+        stream: StreamId,
+        ceiling: Ceiling,
+        max_idle: u32,
+        on_commit: OnCommit,
+    ) -> Self {
+        Self {
+            source,
+            stream,
+            generation: 0,
+            tally: Tally::default(),
+            changes: Vec::new(),
+            bytes: 0,
+            ceiling,
+            cursors: HashSet::new(),
+            idle: 0,
+            max_idle,
+            on_commit,
+        }
+    }
+
+    /// A new pull begins: what an earlier one left without a checkpoint never was.
+    pub(super) fn begin(&mut self, generation: u64) {
+        self.generation = generation;
+        self.changes.clear();
+        self.bytes = 0;
+    }
+
+    /// Stages, or says how much would be staged.
+    pub(crate) fn stage(&mut self, mut changes: Vec<Change>, most: usize) -> Result<(), usize> {
+        let bytes = self.bytes + changes.iter().map(weight).sum::<usize>();
+        if bytes > most {
+            return Err(bytes);
+        }
+        self.bytes = bytes;
+        changes.iter_mut().for_each(|change| self.ceiling.cut(change));
+        self.changes.append(&mut changes);
+        Ok(())
+    }
+
+    /// Makes everything staged and the cursor durable together, or nothing.
+    pub(crate) async fn checkpoint(&mut self, services: &Services, at: &Authority, cursor: String) -> Result<(), Stop> {
+        let fresh = self.cursors.insert(blake3::hash(cursor.as_bytes()));
+        let changes = std::mem::take(&mut self.changes);
+        self.bytes = 0;
+        self.idle = if fresh && !changes.is_empty() { 0 } else { self.idle + 1 };
+        if self.idle > self.max_idle {
+            let message =
+                format!("{} checkpoints in a row brought nothing new: its cursor goes round in circles", self.idle);
+            return Err(Stop::limit(Limit::Progress, message));
+        }
+        let seen: usize = changes.iter().map(|change| if let Change::Seen(ids) = change { ids.len() } else { 0 }).sum();
+        let batch = Batch { changes, cursor, after: self.generation };
+        let committed =
+            services.sink.commit(at, &self.source, &self.stream, batch).await.map_err(|error| match error {
+                StoreError::Conflict { .. } => Stop::Overtaken,
+                other => Stop::Store(other),
+            })?;
+        self.count(committed, seen as u64);
+        (self.on_commit)(&self.tally);
+        Ok(())
+    }
+
+    fn count(&mut self, committed: Committed, seen: u64) {
+        self.generation = committed.generation;
+        self.tally.documents += committed.documents;
+        self.tally.unchanged += committed.unchanged;
+        self.tally.deleted += committed.deleted;
+        self.tally.access += committed.access;
+        self.tally.seen += seen;
+        self.tally.checkpoints += 1;
+    }
+}
+
+/// About how many bytes a change holds in memory.
+fn weight(change: &Change) -> usize {
+    const EACH: usize = 128;
+    EACH + match change {
+        Change::Upsert(document) => text(document) + document.metadata.len() * 64,
+        Change::Seen(ids) => ids.iter().map(|id| id.len() + 24).sum(),
+        Change::Members(members) => (members.add.len() + members.remove.len()) * 64,
+        _ => 0,
+    }
+}
+
+fn text(document: &Document) -> usize {
+    let content = match &document.content {
+        Content::None => 0,
+        Content::Text(text) | Content::Markdown(text) | Content::Html(text) => text.len(),
+    };
+    document.id.len() + document.title.len() + content
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{AccessEntry, Level};
+
+    #[test]
+    fn a_ceiling_cuts_what_anyone_may_read() {
+        let entry = |who: Principal| AccessEntry { who, level: Level::Read };
+        let cut = |ceiling: Option<&str>| {
+            let entries = vec![entry(Principal::User("u1".into())), entry(Principal::Anyone)];
+            let mut change =
+                Change::SetAccess { id: "d".into(), access: Access::Known { entries, inherit: Vec::new() } };
+            Ceiling::of(ceiling).cut(&mut change);
+            match change {
+                Change::SetAccess { access: Access::Known { entries, .. }, .. } => {
+                    entries.into_iter().map(|entry| entry.who).skip(1).collect::<Vec<_>>()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(cut(None), [Principal::Anyone]);
+        assert_eq!(cut(Some("anyone")), [Principal::Anyone]);
+        assert_eq!(cut(Some("domain:Example.com")), [Principal::Domain("example.com".into())]);
+        assert_eq!(cut(Some("connection-audience")), [Principal::ConnectionAudience]);
+        assert_eq!(cut(Some("nonsense")), []);
+    }
+}

@@ -1,0 +1,463 @@
+//! Syncs: every stream pulled until it is up to date, from checkpoint to checkpoint, under a lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authority::{Authority, Fence};
+use crate::blame::Fault as _;
+use crate::caller::Caller;
+use crate::engine::exports::sallyport::connector::sync as wit;
+use crate::error::InvokeError;
+use crate::grants::Live;
+use crate::host::{Bound, State, Work};
+use crate::ids::{ConnectionId, InvocationId, StreamId, TenantId};
+use crate::ports::{Durability, End, Entry, Event, Finish, Plan, PullState, Standing, StoreError};
+use crate::runtime::Runtime;
+
+use super::execute::{Call, Executed, Pace, Returned, Usage, end, execute, failure};
+use super::prepare::Bench;
+use super::staging::{Ceiling, Staging, Tally};
+use super::{Stop, sweep};
+
+/// A stream's lease, in milliseconds; renewed at a third of it.
+const LEASE: u64 = 60_000;
+/// Pulls in a row that end with `more` and have made no checkpoint.
+const MAX_FRUITLESS: u32 = 3;
+
+/// What a sync is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncOptions {
+    /// List everything, so that what vanished is noticed. A stream without a cursor always does.
+    pub sweep: bool,
+    /// Only these streams; empty: all.
+    pub streams: Vec<StreamId>,
+    /// Document ids that a webhook named.
+    pub hints: Vec<String>,
+    /// The longest wait that the service may ask for within this sync; a longer one ends the stream's turn.
+    pub patience: Duration,
+}
+
+impl Default for SyncOptions {
+    fn default() -> Self {
+        Self { sweep: false, streams: Vec::new(), hints: Vec::new(), patience: Duration::from_secs(30) }
+    }
+}
+
+/// Where a sync is, told after every checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncProgress {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The stream.
+    pub stream: StreamId,
+    /// Its name for people.
+    pub name: String,
+    /// Documents whose content is new or changed, so far.
+    pub documents: u64,
+    /// Documents that were listed and had not changed, so far.
+    pub unchanged: u64,
+    /// Deletions so far.
+    pub deleted: u64,
+    /// Checkpoints so far.
+    pub checkpoints: u64,
+}
+
+/// What became of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// The stream.
+    pub stream: String,
+    /// Its name for people.
+    pub name: String,
+    /// Pulls made.
+    pub pulls: u32,
+    /// Checkpoints made.
+    pub checkpoints: u64,
+    /// Documents whose content is new or changed.
+    pub documents: u64,
+    /// Documents that were emitted or seen and had not changed.
+    pub unchanged: u64,
+    /// Documents that the source said are deleted.
+    pub deleted: u64,
+    /// Access and membership changes.
+    pub access: u64,
+    /// True if everything was listed.
+    pub swept: bool,
+    /// Documents that a sweep missed.
+    pub missing: u64,
+    /// Of these, those that the provider says are gone: forgotten.
+    pub gone: u64,
+    /// Of these, those that wait for a second sweep, because so many vanished at once.
+    pub waiting: u64,
+    /// The service asked to come back after so many milliseconds.
+    pub wait_millis: Option<u64>,
+    /// Why the stream was not finished; its cursor is where the last checkpoint left it.
+    pub error: Option<StreamError>,
+}
+
+/// Why a stream was not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamError {
+    /// Stable code.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Whether trying again can help.
+    pub retryable: bool,
+}
+
+/// What a sync did and took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncReport {
+    /// Each stream.
+    pub streams: Vec<StreamReport>,
+    /// CPU time of guest code.
+    pub guest_cpu: Duration,
+    /// CPU time of the guest's host calls, in the task that ran it; the store's own threads are not in it.
+    pub host_cpu: Duration,
+    /// The most linear memory that an execution held at a time, in bytes.
+    pub peak_guest_memory: u64,
+    /// Wall time.
+    pub wall: Duration,
+}
+
+impl SyncReport {
+    fn add(&mut self, usage: Usage) {
+        self.guest_cpu += usage.guest;
+        self.host_cpu += usage.host;
+        self.peak_guest_memory = self.peak_guest_memory.max(usage.peak_memory as u64);
+    }
+}
+
+/// One stream of one sync.
+pub(super) struct Turn<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) live: Arc<Live>,
+    pub(super) standing: Standing,
+    pub(super) stream: StreamId,
+    /// Under the stream's lease.
+    pub(super) at: Authority,
+    /// Under the claim of the sync's record.
+    pub(super) recorded: Authority,
+}
+
+type Progress = Arc<dyn Fn(SyncProgress) + Send + Sync>;
+
+impl Runtime {
+    /// Brings a connection's streams up to date. A stream that fails does not keep the others from it; its report says why.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotFound`] if the connector does not sync, [`InvokeError::NotGranted`], and what `streams` answers.
+    pub async fn sync(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        options: SyncOptions,
+        progress: impl Fn(SyncProgress) + Send + Sync + 'static,
+    ) -> Result<SyncReport, InvokeError> {
+        let (runtime, tenant, connection) = (self.clone(), tenant.clone(), connection.clone());
+        let progress: Progress = Arc::new(progress);
+        // Whoever asked may go away: a pull then still ends at a checkpoint and gives its lease back.
+        let task = tokio::spawn(async move { runtime.sync_streams(&tenant, &connection, options, progress).await });
+        task.await.map_err(|error| InvokeError::Host(error.to_string()))?
+    }
+
+    async fn sync_streams(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        options: SyncOptions,
+        progress: Progress,
+    ) -> Result<SyncReport, InvokeError> {
+        let begun = std::time::Instant::now();
+        let bench = self.bench_of(tenant, connection).await?;
+        let source = bench.connection.source.clone();
+        let at = |invocation: InvocationId| Authority {
+            caller: Caller::system(tenant.clone()),
+            connection: connection.clone(),
+            invocation,
+            fence: Fence::default(),
+        };
+        let mut report = SyncReport::default();
+        let standing = Standing::Sync { source: source.clone(), stream: StreamId::new("") };
+        let executed = self.run_plain(&bench, &standing, at(InvocationId::fresh()), Call::Streams).await?;
+        report.add(executed.usage);
+        let streams = match executed.result? {
+            Returned::Streams(Ok(streams)) => streams,
+            Returned::Streams(Err(given)) => return Err(failure(given)),
+            _ => return Err(InvokeError::Host("another export answered".into())),
+        };
+        for info in streams {
+            let stream = StreamId::new(info.id);
+            if !options.streams.is_empty() && !options.streams.contains(&stream) {
+                continue;
+            }
+            let standing = Standing::Sync { source: source.clone(), stream: stream.clone() };
+            let live = bench.live(&standing, self.services().clock.now())?;
+            let at = at(InvocationId::fresh());
+            let recorded = self.record_sync(&bench, &standing, &live, &at).await?;
+            let turn = Turn { bench: &bench, live, standing, stream, at, recorded };
+            let one = self.sync_stream(turn, info.name, &options, &progress, &mut report).await?;
+            report.streams.push(one);
+        }
+        report.wall = begun.elapsed();
+        Ok(report)
+    }
+
+    /// One stream: recorded as metadata, pulled, swept.
+    async fn sync_stream(
+        &self,
+        mut turn: Turn<'_>,
+        name: String,
+        options: &SyncOptions,
+        progress: &Progress,
+        totals: &mut SyncReport,
+    ) -> Result<StreamReport, InvokeError> {
+        let services = self.services();
+        let mut report =
+            StreamReport { stream: turn.stream.to_string(), name: name.clone(), ..StreamReport::default() };
+        let on_commit = {
+            let (progress, connection, stream) =
+                (Arc::clone(progress), turn.bench.connection.id.clone(), turn.stream.clone());
+            Arc::new(move |tally: &Tally| {
+                progress(SyncProgress {
+                    connection: connection.clone(),
+                    stream: stream.clone(),
+                    name: name.clone(),
+                    documents: tally.documents,
+                    unchanged: tally.unchanged + tally.seen,
+                    deleted: tally.deleted,
+                    checkpoints: tally.checkpoints,
+                });
+            })
+        };
+        let ceiling = turn.bench.grant.as_ref().and_then(|grant| grant.constraints.audience_ceiling.as_deref());
+        let source = turn.bench.connection.source.clone();
+        let staging =
+            Staging::new(source, turn.stream.clone(), Ceiling::of(ceiling), self.limits().idle_checkpoints, on_commit);
+        let (staging, pulled) = self.pull_all(&mut turn, staging, options, totals, &mut report).await;
+        if let Some(staging) = staging {
+            let tally = staging.tally;
+            report.checkpoints = tally.checkpoints;
+            report.documents = tally.documents;
+            report.unchanged = tally.unchanged + tally.seen;
+            report.deleted = tally.deleted;
+            report.access = tally.access;
+        }
+        let swept = match pulled {
+            Ok(missing) => self.settle_missing(&turn, missing, totals, &mut report).await,
+            Err(error) => Err(error),
+        };
+        let ended = match swept {
+            Ok(()) => End::Succeeded { output: None },
+            Err(error) => {
+                let ended = end(&error);
+                report.error = Some(StreamError {
+                    code: error.code().into(),
+                    message: error.to_string(),
+                    retryable: error.retryable(),
+                });
+                if let InvokeError::NeedsReauth(_) = error {
+                    let (tenant, id) = (turn.at.tenant(), &turn.at.connection);
+                    services.directory.set_state(tenant, id, crate::connection::ConnectionState::NeedsReauth).await?;
+                }
+                ended
+            }
+        };
+        let entry = Entry { seq: 2, at: services.clock.now(), event: Event::Ended(ended) };
+        let journal = &services.journal;
+        let kept = journal.append(&turn.recorded, 2, vec![entry], Vec::new(), Durability::Eventual).await;
+        if let Err(error) = kept.and(journal.release(&turn.recorded).await) {
+            tracing::warn!(stream = %turn.stream, %error, "the end of a sync is not recorded");
+        }
+        Ok(report)
+    }
+
+    /// Opens the sync's record: metadata only.
+    async fn record_sync(
+        &self,
+        bench: &Bench,
+        standing: &Standing,
+        live: &Live,
+        at: &Authority,
+    ) -> Result<Authority, InvokeError> {
+        let services = self.services();
+        let now = services.clock.now();
+        let plan = Plan {
+            standing: standing.clone(),
+            connector: bench.connection.connector.clone(),
+            component: bench.component.digest.clone(),
+            account: bench.connection.account.clone(),
+            capabilities: live.ids(),
+            arguments: None,
+            seed: [0; 32],
+            started: now,
+            context: None,
+        };
+        let mut at = at.clone();
+        at.fence = services.journal.open(&at, &plan, Vec::new(), now, self.sync_claim()).await?.lease.fence;
+        let entry = Entry { seq: 1, at: now, event: Event::Started { run: 1, replayed: 0 } };
+        services.journal.append(&at, 1, vec![entry], Vec::new(), Durability::Eventual).await?;
+        Ok(at)
+    }
+
+    /// How long a sync's claim lasts, in milliseconds: a pull and what comes after it. Renewed with each pull.
+    fn sync_claim(&self) -> u64 {
+        u64::try_from(self.limits().wall_pull.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(LEASE)
+    }
+
+    /// Pull after pull until the stream is complete; ids that a whole sweep missed.
+    async fn pull_all(
+        &self,
+        turn: &mut Turn<'_>,
+        staging: Staging,
+        options: &SyncOptions,
+        totals: &mut SyncReport,
+        report: &mut StreamReport,
+    ) -> (Option<Staging>, Result<Vec<String>, InvokeError>) {
+        let mut staging = staging;
+        let mut fruitless = 0;
+        let mut waited = Duration::ZERO;
+        for pull in 0..self.limits().pulls {
+            let sink = &self.services().sink;
+            let source = turn.bench.connection.source.clone();
+            let begun = sink.begin(&turn.at, &source, &turn.stream, options.sweep && pull == 0, LEASE).await;
+            let state = match begun {
+                Ok(state) => state,
+                Err(StoreError::Held { millis, .. }) => {
+                    let error = InvokeError::Later { millis, message: "the stream is being synced already".into() };
+                    return (Some(staging), Err(error));
+                }
+                Err(error) => return (Some(staging), Err(error.into())),
+            };
+            turn.at.fence = state.lease.fence;
+            if let Err(error) = self.services().journal.renew(&turn.recorded, self.sync_claim()).await {
+                tracing::warn!(stream = %turn.stream, %error, "a sync's claim is not renewed");
+            }
+            staging.begin(state.generation);
+            let before = staging.tally.checkpoints;
+            let executed = self.pull(turn, &state, staging, &options.hints).await;
+            report.pulls += 1;
+            totals.add(executed.usage);
+            let Work::Pull(back) = executed.work else {
+                return (None, Err(InvokeError::Host("a pull lost its staging".into())));
+            };
+            staging = *back;
+            let (finish, outcome) = match executed.result {
+                Ok(Returned::Pulled(Ok(outcome))) => (finish_of(outcome), Ok(outcome)),
+                Ok(Returned::Pulled(Err(given))) => (Finish::Failed, Err(failure(given))),
+                Ok(_) => (Finish::Failed, Err(InvokeError::Host("another export answered".into()))),
+                Err(Stop::Overtaken) => return (Some(staging), Err(Stop::Overtaken.into())),
+                Err(stop) => (Finish::Failed, Err(stop.into())),
+            };
+            let missing = match sink.finish(&turn.at, &source, &turn.stream, finish).await {
+                Ok(missing) => missing,
+                Err(error) => return (Some(staging), Err(error.into())),
+            };
+            let wait = match outcome {
+                Ok(wit::Outcome::Complete(coverage)) => {
+                    report.swept = state.sweep && coverage == wit::Coverage::Whole;
+                    return (Some(staging), Ok(missing));
+                }
+                Ok(wit::Outcome::More) => 0,
+                Ok(wit::Outcome::Wait(millis)) => millis,
+                Err(InvokeError::Later { millis, .. }) => millis,
+                Err(error) => return (Some(staging), Err(error)),
+            };
+            fruitless = if staging.tally.checkpoints > before || wait > 0 { 0 } else { fruitless + 1 };
+            if fruitless >= MAX_FRUITLESS {
+                let message = format!("{MAX_FRUITLESS} pulls in a row asked for more and made no checkpoint");
+                return (Some(staging), Err(InvokeError::Trapped { limit: "progress", message }));
+            }
+            if wait > 0 {
+                let pause = Duration::from_millis(wait);
+                waited = waited.saturating_add(pause);
+                if waited > options.patience {
+                    report.wait_millis = Some(wait);
+                    return (Some(staging), Ok(Vec::new()));
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }
+        let message = format!("the stream asked for more than {} pulls", self.limits().pulls);
+        (Some(staging), Err(InvokeError::Trapped { limit: "pulls", message }))
+    }
+
+    /// One pull in a fresh store, its lease renewed while it runs.
+    async fn pull(&self, turn: &Turn<'_>, state: &PullState, staging: Staging, hints: &[String]) -> Executed<Returned> {
+        let services = self.services();
+        let bound = Bound {
+            services: Arc::clone(services),
+            limits: self.limits(),
+            at: turn.at.clone(),
+            live: Arc::clone(&turn.live),
+            connection: Arc::clone(&turn.bench.connection),
+            seed: rand::random(),
+        };
+        let job = wit::Job {
+            stream: turn.stream.to_string(),
+            cursor: state.cursor.clone(),
+            sweep: state.sweep,
+            hints: hints.to_vec(),
+        };
+        let guest = State::new(bound, Pace::Pull.budget(self.engine()), Work::Pull(Box::new(staging)));
+        let running = execute(self.engine(), &turn.bench.component, guest, Pace::Pull, Call::Pull(&job));
+        let renewing = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(LEASE / 3)).await;
+                let source = &turn.bench.connection.source;
+                if let Err(error) = services.sink.renew(&turn.at, source, &turn.stream, LEASE).await {
+                    // The next commit finds out and ends the pull; nothing of it becomes visible.
+                    tracing::warn!(stream = %turn.stream, %error, "a lease is not renewed");
+                }
+            }
+        };
+        tokio::select! {
+            executed = running => executed,
+            never = renewing => never,
+        }
+    }
+
+    /// What a whole sweep missed: asked about, and forgotten where the provider says that it is gone.
+    async fn settle_missing(
+        &self,
+        turn: &Turn<'_>,
+        missing: Vec<String>,
+        totals: &mut SyncReport,
+        report: &mut StreamReport,
+    ) -> Result<(), InvokeError> {
+        report.missing = missing.len() as u64;
+        let listed = report.documents + report.unchanged;
+        let key = (turn.at.tenant().clone(), turn.bench.connection.source.clone(), turn.stream.clone());
+        if self.vanished().must_wait(key, &missing, listed) {
+            report.waiting = report.missing;
+            return Ok(());
+        }
+        for ids in missing.chunks(sweep::PROBE) {
+            let executed = self.run_plain(turn.bench, &turn.standing, turn.at.clone(), Call::Probe(ids)).await?;
+            totals.add(executed.usage);
+            let presence = match executed.result? {
+                Returned::Probed(Ok(presence)) => presence,
+                Returned::Probed(Err(given)) => return Err(failure(given)),
+                _ => return Err(InvokeError::Host("another export answered".into())),
+            };
+            let gone = sweep::gone(ids, &presence)?;
+            if !gone.is_empty() {
+                let source = &turn.bench.connection.source;
+                report.gone += self.services().sink.forget(&turn.at, source, &turn.stream, &gone).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finish_of(outcome: wit::Outcome) -> Finish {
+    match outcome {
+        wit::Outcome::Complete(wit::Coverage::Whole) => Finish::Whole,
+        wit::Outcome::Complete(wit::Coverage::Partial) => Finish::Partial,
+        wit::Outcome::More => Finish::More,
+        wit::Outcome::Wait(_) => Finish::Wait,
+    }
+}

@@ -1,0 +1,292 @@
+//! Tool calls: planned, run up to the end or to a write that needs approval, and recorded either way.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sallyport_pack::manifest;
+use serde_json::Value;
+
+use crate::authority::{Authority, Fence};
+use crate::caller::Caller;
+use crate::error::InvokeError;
+use crate::grants::Live;
+use crate::host::{Bound, State as GuestState, Work};
+use crate::ids::{InvocationId, ToolName};
+use crate::ports::{Durability, EffectState, End, Event, Hold, Plan, Standing};
+use crate::runtime::Runtime;
+use crate::tool::{Done, OfferedTool, Outcome, ToolCall, ToolDestination, ToolEffect, Tools, Verdict};
+
+use super::execute::{Call, Pace, Returned, end, execute, failure};
+use super::gate::Gate;
+use super::prepare::{Bench, may_use};
+use super::recorded::Recorded;
+use super::words::Words;
+use super::writer::Writer;
+use super::{Stop, Trace};
+
+/// How long an execution may hold its claim: longer than its wall time, so that it never needs renewing.
+pub(super) const SPARE: u64 = 30_000;
+
+/// One execution of a tool call, ready to go.
+pub(super) struct ToolRun {
+    pub(super) at: Authority,
+    pub(super) bench: Bench,
+    pub(super) live: Arc<Live>,
+    pub(super) tool: ToolName,
+    /// Canonical JSON.
+    pub(super) arguments: String,
+    pub(super) seed: [u8; 32],
+    pub(super) trace: Trace,
+}
+
+#[async_trait]
+impl Tools for Runtime {
+    async fn offered(&self, caller: &Caller) -> Result<Vec<OfferedTool>, InvokeError> {
+        let services = self.services();
+        let now = services.clock.now();
+        let mut offered = Vec::new();
+        for connection in services.directory.connections(&caller.tenant).await? {
+            if !may_use(caller, &connection) {
+                continue;
+            }
+            // A connection that does not work offers nothing; asking it by name says why.
+            let Ok(bench) = self.bench(connection).await else { continue };
+            for declared in &bench.component.manifest.tools {
+                let standing = Standing::Tool { tool: declared.name.clone() };
+                if let (Some(described), Ok(live)) =
+                    (bench.component.tools.get(&declared.name), bench.live(&standing, now))
+                {
+                    offered.push(OfferedTool {
+                        connection: bench.connection.id.clone(),
+                        connection_name: bench.connection.name.clone(),
+                        connector: bench.connection.connector.clone(),
+                        tool: declared.name.clone(),
+                        title: described.title.clone(),
+                        description: described.description.clone(),
+                        input: Arc::clone(&described.input),
+                        output: described.output.clone(),
+                        effect: effect(declared),
+                        setting: live.setting(),
+                        destination: destination(declared),
+                        control: declared.control.iter().map(ToString::to_string).collect(),
+                    });
+                }
+            }
+        }
+        Ok(offered)
+    }
+
+    async fn call(&self, caller: &Caller, call: ToolCall) -> Result<Outcome, InvokeError> {
+        let (runtime, caller) = (self.clone(), caller.clone());
+        // A caller who goes away does not cut off a write.
+        let task = tokio::spawn(async move { runtime.call_tool(caller, call).await });
+        task.await.map_err(|error| InvokeError::Host(error.to_string()))?
+    }
+}
+
+impl Runtime {
+    async fn call_tool(&self, caller: Caller, call: ToolCall) -> Result<Outcome, InvokeError> {
+        let services = Arc::clone(self.services());
+        let bench = self.bench(self.visible(&caller, &call.connection).await?).await?;
+        let (declared, described) = bench.tool(&call.tool)?;
+        let standing = Standing::Tool { tool: call.tool.clone() };
+        let now = services.clock.now();
+        let live = bench.live(&standing, now)?;
+        described.check_input.validate(&call.arguments).map_err(InvokeError::Arguments)?;
+        let ask = match call.verdict {
+            Verdict::Deny(reasons) => return Err(InvokeError::Forbidden { reason: reasons.join("; ") }),
+            Verdict::Ask(reasons) => Some(reasons),
+            Verdict::Allow => None,
+        };
+        let arguments = canonical(&call.arguments)?;
+
+        let key = services.keyring.journal_key(&caller.tenant, &call.connection).await.map_err(Stop::from)?;
+        let mut bodies = vec![key.seal(arguments.as_bytes())];
+        let arguments_ref = bodies[0].of.clone();
+        let context = match &call.context {
+            Some(context) => {
+                let body = key.seal(canonical(context)?.as_bytes());
+                let of = body.of.clone();
+                bodies.push(body);
+                Some(of)
+            }
+            None => None,
+        };
+        let plan = Plan {
+            standing,
+            connector: bench.connection.connector.clone(),
+            component: bench.component.digest.clone(),
+            account: bench.connection.account.clone(),
+            capabilities: live.ids(),
+            arguments: Some(arguments_ref),
+            seed: rand::random(),
+            started: now,
+            context,
+        };
+        let mut at = Authority {
+            caller,
+            connection: call.connection,
+            invocation: InvocationId::fresh(),
+            fence: Fence::default(),
+        };
+        let claim = services.journal.open(&at, &plan, bodies, now, self.lease()).await?;
+        at.fence = claim.lease.fence;
+
+        let gate = Gate {
+            max_writes: declared.max_writes,
+            setting: live.setting(),
+            writes_per_day: bench.writes_per_day(),
+            ask,
+            approved: Vec::new(),
+            first: None,
+            words: Words::new(&call.arguments, &described.input),
+            made: 0,
+            opened: false,
+        };
+        let mut writer = Writer::new(Arc::clone(&services.journal), Arc::clone(&services.clock), at.clone(), key, 1);
+        writer.push(Event::Started { run: 1, replayed: 0 });
+        let trace = Trace::new(
+            Arc::clone(&services),
+            Arc::clone(&bench.connection),
+            writer,
+            gate,
+            Recorded::default(),
+            plan.started,
+        );
+        self.run_tool(ToolRun { at, bench, live, tool: call.tool, arguments, seed: plan.seed, trace }).await
+    }
+
+    /// Runs to the end, to a hold or to a stop, records which, and gives the claim back.
+    pub(super) async fn run_tool(&self, run: ToolRun) -> Result<Outcome, InvokeError> {
+        let ToolRun { at, bench, live, tool, arguments, seed, trace } = run;
+        let bound = Bound {
+            services: Arc::clone(self.services()),
+            limits: self.limits(),
+            at: at.clone(),
+            live,
+            connection: Arc::clone(&bench.connection),
+            seed,
+        };
+        let state = GuestState::new(bound, Pace::Short.budget(self.engine()), Work::Tool(Box::new(trace)));
+        let call = Call::Invoke(tool.as_str(), &arguments);
+        let executed = execute(self.engine(), &bench.component, state, Pace::Short, call).await;
+        let Work::Tool(mut trace) = executed.work else {
+            return Err(InvokeError::Host("a tool call lost its record".into()));
+        };
+        tracing::debug!(
+            invocation = %at.invocation,
+            tool = %tool,
+            guest_us = executed.usage.guest.as_micros(),
+            host_us = executed.usage.host.as_micros(),
+            wall_us = executed.usage.wall.as_micros(),
+            "a tool call ended"
+        );
+        let settled = self.settle(&at, &bench, &tool, &mut trace, executed.result).await;
+        if let Err(error) = self.services().journal.release(&at).await {
+            tracing::warn!(invocation = %at.invocation, %error, "a claim is not given back; it ends by itself");
+        }
+        match settled? {
+            Some(done) => Ok(Outcome::Done(done)),
+            None => {
+                let record = self.services().journal.record(at.tenant(), &at.invocation).await?;
+                Ok(Outcome::Held(Box::new(self.proposal_of(&record).await?)))
+            }
+        }
+    }
+
+    /// Records how an execution ended; `None` is a hold.
+    async fn settle(
+        &self,
+        at: &Authority,
+        bench: &Bench,
+        tool: &ToolName,
+        trace: &mut Trace,
+        result: Result<Returned, Stop>,
+    ) -> Result<Option<Done>, InvokeError> {
+        let judged = match (trace.in_flight(), result) {
+            // Cut off between `sent` and the answer: whatever else happened, this is what has to be known.
+            (Some((call, target)), _) => {
+                trace.writer.push(Event::Write { call, state: EffectState::Unknown, effect: None, answer: None });
+                Err(InvokeError::Unknown { call, target })
+            }
+            (None, Ok(Returned::Output(Ok(output)))) => match (trace.left_over(), &trace.gate.first) {
+                (Some(message), _) => Err(InvokeError::Diverged { message }),
+                (None, Some(_)) => Err(InvokeError::Void { what: "the first write (it is no longer made)".into() }),
+                (None, None) => checked(bench, tool, &output.json).map(|value| (value, output.documents)),
+            },
+            (None, Ok(Returned::Output(Err(given)))) => match trace.left_over() {
+                Some(message) => Err(InvokeError::Diverged { message }),
+                None => Err(failure(given)),
+            },
+            (None, Ok(_)) => Err(InvokeError::Host("another export answered".into())),
+            (None, Err(Stop::Held { call, effect, reasons })) => {
+                let expires = self.services().clock.now().plus(self.hold_millis());
+                trace.writer.push(Event::Held(Hold { call, effect: *effect, reasons, expires }));
+                trace.writer.flush(Durability::Flushed).await?;
+                return Ok(None);
+            }
+            (None, Err(stop)) => Err(stop.into()),
+        };
+        match judged {
+            Ok((output, documents)) => {
+                let sealed = trace.writer.body(output.to_string().as_bytes());
+                trace.writer.push(Event::Ended(End::Succeeded { output: Some(sealed) }));
+                trace.writer.flush(Durability::Eventual).await?;
+                let writes = std::mem::take(&mut trace.writes);
+                Ok(Some(Done { invocation: at.invocation.clone(), output, documents, writes }))
+            }
+            Err(error) => {
+                trace.writer.push(Event::Ended(end(&error)));
+                // The caller is told the reason, not that it could not be written down; `recover` finds what is open.
+                if let Err(stop) = trace.writer.flush(Durability::Flushed).await {
+                    tracing::error!(invocation = %at.invocation, %stop, "the end of an invocation is not recorded");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// How long a claim of a tool call lasts, in milliseconds.
+    pub(super) fn lease(&self) -> u64 {
+        u64::try_from(self.limits().wall_tool.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(SPARE)
+    }
+}
+
+fn checked(bench: &Bench, tool: &ToolName, json: &str) -> Result<Value, InvokeError> {
+    let whole = |message: String| InvokeError::Result(vec![crate::Violation { at: String::new(), message }]);
+    let value: Value = serde_json::from_str(json).map_err(|error| whole(format!("it is no JSON: {error}")))?;
+    let (_, described) = bench.tool(tool)?;
+    if let Some(schema) = &described.check_output {
+        schema.validate(&value).map_err(InvokeError::Result)?;
+    }
+    Ok(value)
+}
+
+/// RFC 8785.
+pub(super) fn canonical(value: &Value) -> Result<String, InvokeError> {
+    serde_json_canonicalizer::to_string(value).map_err(|error| InvokeError::InvalidInput(error.to_string()))
+}
+
+fn effect(tool: &manifest::Tool) -> ToolEffect {
+    match tool.effect {
+        manifest::Effect::Read => ToolEffect::Read,
+        manifest::Effect::Write => ToolEffect::Write,
+        manifest::Effect::Destructive => ToolEffect::Destructive,
+    }
+}
+
+pub(super) fn destination(tool: &manifest::Tool) -> ToolDestination {
+    use manifest::{Audience, Destination, DestinationKind};
+    match &tool.destination {
+        None => ToolDestination::Undeclared,
+        Some(Destination::New { audience: Audience::Owner }) => ToolDestination::New("owner".into()),
+        Some(Destination::Argument { argument, kind }) => {
+            let argument = argument.to_string();
+            match kind {
+                DestinationKind::Container => ToolDestination::Container(argument),
+                DestinationKind::Document => ToolDestination::Document(argument),
+                DestinationKind::Principal => ToolDestination::Principal(argument),
+            }
+        }
+    }
+}

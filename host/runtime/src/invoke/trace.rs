@@ -1,0 +1,358 @@
+//! A tool call's host calls: recorded with their answers, or answered from the record.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use sallyport_pack::route::Repeat;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::authority::Authority;
+use crate::connection::Connection;
+use crate::egress::{self, Authorised, Permit, SentRecord};
+use crate::grants::Live;
+use crate::host::{Answer, Failed, read_authorised};
+use crate::ids::Timestamp;
+use crate::ports::{BodyRef, Durability, Effect, EffectState, Event, WriteSummary};
+
+use super::gate::{Gate, Ruling};
+use super::recorded::{Made, Recorded};
+use super::writer::Writer;
+use super::{Services, Stop, codec};
+
+/// The record of one execution of a tool call, as it goes on.
+pub(crate) struct Trace {
+    pub(super) writer: Writer,
+    pub(super) gate: Gate,
+    pub(super) recorded: Recorded,
+    pub(super) writes: Vec<WriteSummary>,
+    services: Arc<Services>,
+    connection: Arc<Connection>,
+    started: Timestamp,
+    next: u32,
+    in_flight: Option<(u32, String)>,
+}
+
+impl Trace {
+    pub(super) fn new(
+        services: Arc<Services>,
+        connection: Arc<Connection>,
+        writer: Writer,
+        gate: Gate,
+        recorded: Recorded,
+        started: Timestamp,
+    ) -> Self {
+        Self { writer, gate, recorded, writes: Vec::new(), services, connection, started, next: 0, in_flight: None }
+    }
+
+    /// True while the record still has answers.
+    pub(crate) fn replaying(&self) -> bool {
+        self.next < self.recorded.len()
+    }
+
+    /// A write that was sent when the execution was cut off.
+    pub(super) fn in_flight(&self) -> Option<(u32, String)> {
+        self.in_flight.clone()
+    }
+
+    /// What the record has and this execution did not ask for.
+    pub(super) fn left_over(&self) -> Option<String> {
+        let approved = self.gate.approved.iter().map(|hold| hold.call + 1).max().unwrap_or(0);
+        let expected = approved.max(self.recorded.len());
+        (self.next < expected).then(|| format!("it ended before call {}, which its record has", self.next))
+    }
+
+    /// `clock.now`: the start, until the first write; then real time.
+    pub(crate) async fn now(&mut self, real: Timestamp) -> Result<Timestamp, Stop> {
+        let now = if self.gate.made == 0 { self.started } else { real.max(self.started) };
+        self.fact("clock.now", now).await
+    }
+
+    /// A call whose answer the host gives by itself.
+    pub(crate) async fn fact<T: Serialize + DeserializeOwned>(
+        &mut self,
+        import: &'static str,
+        value: T,
+    ) -> Result<T, Stop> {
+        let call = self.number();
+        if let Some(answer) = self.replay(call, import, b"").await? {
+            return serde_json::from_slice(&answer).map_err(|_| unreadable(call));
+        }
+        let answer = serde_json::to_vec(&value).map_err(|error| Stop::Host(error.to_string()))?;
+        self.call(call, import, b"", None, &answer).await?;
+        Ok(value)
+    }
+
+    /// `http.send`.
+    pub(crate) async fn send(&mut self, at: &Authority, live: &Live, request: egress::Request) -> Result<Answer, Stop> {
+        const IMPORT: &str = "http.send";
+        let call = self.number();
+        let asked = codec::request(&request);
+        let authorised = match self.recorded.call(call) {
+            Some(Made::Call { .. }) => return self.replay_answer(call, IMPORT, &asked).await,
+            Some(Made::Write { .. }) | None => match self.services.egress.authorise(live, request) {
+                Ok(authorised) => authorised,
+                Err(refusal) => {
+                    self.expect_nothing(call, refusal.to_string())?;
+                    let answer = Err(refusal.into());
+                    self.call(call, IMPORT, &asked, None, &codec::answer(&answer)).await?;
+                    return Ok(answer);
+                }
+            },
+        };
+        if authorised.is_write() {
+            return self.write(at, call, &asked, authorised).await;
+        }
+        self.expect_nothing(call, "it reads".into())?;
+        let effect = self.effect(&authorised);
+        let services = Arc::clone(&self.services);
+        let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
+        self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
+        Ok(answer)
+    }
+
+    /// `http.send-all`: each request is a call of its own; those that are not in the record run side by side.
+    pub(crate) async fn send_all(
+        &mut self,
+        at: &Authority,
+        live: &Live,
+        requests: Vec<egress::Request>,
+    ) -> Result<Vec<Answer>, Stop> {
+        const IMPORT: &str = "http.send-all";
+        let mut answers: Vec<Option<Answer>> = Vec::with_capacity(requests.len());
+        let mut going = Vec::new();
+        let mut sent = Vec::new();
+        for (index, request) in requests.into_iter().enumerate() {
+            let call = self.number();
+            let asked = codec::request(&request);
+            if self.recorded.call(call).is_some() {
+                answers.push(Some(self.replay_answer(call, IMPORT, &asked).await?));
+                continue;
+            }
+            let refused = match self.services.egress.authorise(live, request) {
+                Ok(authorised) if !authorised.is_write() => {
+                    going.push((index, call, asked, self.effect(&authorised)));
+                    sent.push(authorised);
+                    answers.push(None);
+                    continue;
+                }
+                Ok(_) => Failed::denied("write-in-send-all", "send-all is for reads: send a write by itself"),
+                Err(refusal) => refusal.into(),
+            };
+            let answer = Err(refused);
+            self.call(call, IMPORT, &asked, None, &codec::answer(&answer)).await?;
+            answers.push(Some(answer));
+        }
+        let services = Arc::clone(&self.services);
+        let connection = Arc::clone(&self.connection);
+        let came = join_all(sent.into_iter().map(|one| read_authorised(&services.egress, at, &connection, one))).await;
+        for ((index, call, asked, effect), answer) in going.into_iter().zip(came) {
+            let answer = answer?;
+            self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
+            answers[index] = Some(answer);
+        }
+        answers.into_iter().map(|answer| answer.ok_or_else(|| Stop::Host("an answer is missing".into()))).collect()
+    }
+
+    async fn write(&mut self, at: &Authority, call: u32, asked: &[u8], write: Authorised) -> Result<Answer, Stop> {
+        let name = self.writer.key().name(&write.canonical());
+        if self.approved_at(call).is_some_and(|approved| *approved != name) {
+            return Err(Stop::Diverged(format!("call {call} was approved as another write")));
+        }
+        if let Some(Made::Write { effect, state, answer }) = self.recorded.call(call) {
+            if effect.request != name {
+                return Err(Stop::Diverged(format!("call {call} was {}, now it is another write", effect.target)));
+            }
+            let (effect, state, answer) = (effect.clone(), *state, answer.clone());
+            match (state, answer) {
+                (EffectState::Confirmed | EffectState::Failed, Some(of)) => {
+                    let answer = codec::read_answer(self.open(&of).await?).ok_or_else(|| unreadable(call))?;
+                    self.done(call, &name, &write, effect, state, &answer);
+                    return Ok(answer);
+                }
+                // Not sent before, or harmless to send twice: it goes the same way as a first time.
+                (EffectState::Intent, _) => {}
+                (EffectState::Sent, _) if write.repeat() == Repeat::Safe => {}
+                _ => return Err(Stop::Unknown { call, target: effect.target }),
+            }
+        }
+        if let Some(refused) = self.over_daily_budget(at).await? {
+            let answer = Err(refused);
+            self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
+            return Ok(answer);
+        }
+        match self.gate.rule(call, &name, &write) {
+            Ruling::Send => self.transmit(at, call, name, write).await,
+            Ruling::Hold(reasons) => {
+                let effect = Box::new(self.effect(&write));
+                Err(Stop::Held { call, effect, reasons })
+            }
+            Ruling::Refuse(failed) => {
+                let answer = Err(failed);
+                self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
+                Ok(answer)
+            }
+            Ruling::Void(what) => Err(Stop::Void(what)),
+        }
+    }
+
+    /// `intent` and `sent` in one flush, then the bytes, then the answer.
+    async fn transmit(&mut self, at: &Authority, call: u32, name: BodyRef, write: Authorised) -> Result<Answer, Stop> {
+        let services = Arc::clone(&self.services);
+        let connection = Arc::clone(&self.connection);
+        let effect = self.effect(&write);
+        let ready = match services.egress.prepare(at, &connection, write.clone()).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                let answer = Err(Failed::of(error)?);
+                self.answered(call, EffectState::Failed, Some(effect.clone()), &answer).await?;
+                self.done(call, &name, &write, effect, EffectState::Failed, &answer);
+                return Ok(answer);
+            }
+        };
+        let state = |state, effect| Event::Write { call, state, effect, answer: None };
+        self.writer.push(state(EffectState::Intent, Some(effect.clone())));
+        self.writer.push(state(EffectState::Sent, None));
+        self.writer.flush(Durability::Flushed).await?;
+        self.in_flight = Some((call, effect.target.clone()));
+        let permit = Permit::Write(SentRecord::after_flush(&ready));
+        let (how, answer) = match services.egress.transmit(at, ready, permit).await {
+            Ok(response) if response.had_no_effect() => (EffectState::Failed, Ok(response.into())),
+            Ok(response) => (EffectState::Confirmed, Ok(response.into())),
+            Err(egress::EgressError::InDoubt(_)) => {
+                self.writer.push(state(EffectState::Unknown, None));
+                self.writes.push(WriteSummary { call, effect: effect.clone(), state: EffectState::Unknown });
+                self.in_flight = None;
+                return Err(Stop::Unknown { call, target: effect.target });
+            }
+            Err(error) => {
+                let answered =
+                    matches!(error, egress::EgressError::TooLarge { .. } | egress::EgressError::SecretInResponse);
+                let how = if answered { EffectState::Confirmed } else { EffectState::Failed };
+                (how, Err(Failed::of(error)?))
+            }
+        };
+        self.answered(call, how, None, &answer).await?;
+        self.in_flight = None;
+        self.done(call, &name, &write, effect, how, &answer);
+        Ok(answer)
+    }
+
+    async fn answered(
+        &mut self,
+        call: u32,
+        state: EffectState,
+        effect: Option<Effect>,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        let answer = Some(self.writer.body(&codec::answer(answer)));
+        self.writer.push(Event::Write { call, state, effect, answer });
+        // May wait for the next flush: after a crash the write counts as unknown, which is true.
+        self.writer.flush(Durability::Eventual).await
+    }
+
+    fn done(
+        &mut self,
+        call: u32,
+        name: &BodyRef,
+        write: &Authorised,
+        effect: Effect,
+        state: EffectState,
+        answer: &Answer,
+    ) {
+        self.gate.made(call, name, write, answer);
+        self.writes.push(WriteSummary { call, effect, state });
+    }
+
+    async fn over_daily_budget(&self, at: &Authority) -> Result<Option<Failed>, Stop> {
+        let Some(most) = self.gate.writes_per_day else { return Ok(None) };
+        let day = Timestamp(self.services.clock.now().0.saturating_sub(24 * 60 * 60 * 1000));
+        let made = self.services.directory.writes_since(at.tenant(), &at.connection, day).await?;
+        Ok((made >= most).then(|| Failed::denied("writes-per-day", format!("the grant allows {most} writes a day"))))
+    }
+
+    fn effect(&mut self, authorised: &Authorised) -> Effect {
+        Effect {
+            method: authorised.method().to_owned(),
+            target: authorised.target(),
+            route: authorised.route().to_string(),
+            capability: authorised.capability().clone(),
+            request: self.writer.body(&authorised.canonical()),
+        }
+    }
+
+    fn number(&mut self) -> u32 {
+        let call = self.next;
+        self.next += 1;
+        call
+    }
+
+    /// Records a call that is no write.
+    async fn call(
+        &mut self,
+        call: u32,
+        import: &'static str,
+        arguments: &[u8],
+        effect: Option<Effect>,
+        answer: &[u8],
+    ) -> Result<(), Stop> {
+        let arguments = self.writer.body(arguments);
+        let answer = self.writer.body(answer);
+        self.writer.push(Event::Call { call, import: import.into(), effect, arguments, answer });
+        self.writer.relieve().await
+    }
+
+    /// The recorded answer, if the record has this call; a stop if it has another one there.
+    async fn replay(&self, call: u32, import: &str, arguments: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        let answer = match self.recorded.call(call) {
+            None => {
+                self.expect_nothing(call, import.into())?;
+                return Ok(None);
+            }
+            Some(Made::Call { import: own, arguments: asked, answer })
+                if own == import && *asked == self.writer.key().name(arguments) =>
+            {
+                answer
+            }
+            Some(Made::Call { import: own, .. }) if own == import => {
+                return Err(Stop::Diverged(format!("call {call} is {import} with other arguments")));
+            }
+            Some(Made::Call { import: own, .. }) => {
+                return Err(Stop::Diverged(format!("call {call} was {own}, now it is {import}")));
+            }
+            Some(Made::Write { effect, .. }) => {
+                return Err(Stop::Diverged(format!("call {call} was the write {}, now it is {import}", effect.target)));
+            }
+        };
+        self.open(answer).await.map(Some)
+    }
+
+    async fn replay_answer(&self, call: u32, import: &str, arguments: &[u8]) -> Result<Answer, Stop> {
+        let answer = self.replay(call, import, arguments).await?;
+        answer.and_then(codec::read_answer).ok_or_else(|| unreadable(call))
+    }
+
+    /// The write that was approved as this call.
+    fn approved_at(&self, call: u32) -> Option<&BodyRef> {
+        self.gate.approved.iter().find(|hold| hold.call == call).map(|hold| &hold.effect.request)
+    }
+
+    /// The call must not be a write in the record, nor one that was approved.
+    fn expect_nothing(&self, call: u32, now: String) -> Result<(), Stop> {
+        let written = matches!(self.recorded.call(call), Some(Made::Write { .. }));
+        if written || self.approved_at(call).is_some() {
+            return Err(Stop::Diverged(format!("call {call} was a write, now: {now}")));
+        }
+        Ok(())
+    }
+
+    async fn open(&self, of: &BodyRef) -> Result<Vec<u8>, Stop> {
+        let (tenant, connection) = (&self.connection.tenant, &self.connection.id);
+        let body = self.services.journal.body(tenant, connection, of).await?;
+        Ok(self.writer.key().open(&body)?)
+    }
+}
+
+fn unreadable(call: u32) -> Stop {
+    Stop::Host(format!("the recorded answer of call {call} cannot be read by this version"))
+}

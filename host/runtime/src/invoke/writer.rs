@@ -1,0 +1,76 @@
+//! Appends to an invocation's record.
+
+use std::sync::Arc;
+
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::keys::JournalKey;
+use crate::ports::{BodyRef, Durability, Entry, Event, Journal, SealedBody};
+
+use super::Stop;
+
+/// Entries and bodies are gathered up to this many bytes; a write, a hold and the end flush what there is before them.
+const GATHER: u64 = 1 << 20;
+
+/// The one writer of an invocation, under its claim.
+pub(crate) struct Writer {
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    at: Authority,
+    key: JournalKey,
+    next: u64,
+    entries: Vec<Entry>,
+    bodies: Vec<SealedBody>,
+    gathered: u64,
+}
+
+impl Writer {
+    /// Goes on after the entry before `next`.
+    pub(super) fn new(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        at: Authority,
+        key: JournalKey,
+        next: u64,
+    ) -> Self {
+        Self { journal, clock, at, key, next, entries: Vec::new(), bodies: Vec::new(), gathered: 0 }
+    }
+
+    pub(super) fn key(&self) -> &JournalKey {
+        &self.key
+    }
+
+    /// Seals a body that the next entries name.
+    pub(super) fn body(&mut self, plain: &[u8]) -> BodyRef {
+        let body = self.key.seal(plain);
+        let of = body.of.clone();
+        self.gathered += of.size;
+        self.bodies.push(body);
+        of
+    }
+
+    /// The next entry; durable with the next flush.
+    pub(super) fn push(&mut self, event: Event) {
+        let seq = self.next + self.entries.len() as u64;
+        self.entries.push(Entry { seq, at: self.clock.now(), event });
+    }
+
+    /// Hands over what was gathered if it is much.
+    pub(super) async fn relieve(&mut self) -> Result<(), Stop> {
+        if self.gathered > GATHER { self.flush(Durability::Eventual).await } else { Ok(()) }
+    }
+
+    /// Hands over what was gathered. With [`Durability::Flushed`] everything up to here is on the disk afterwards.
+    pub(super) async fn flush(&mut self, durability: Durability) -> Result<(), Stop> {
+        if self.entries.is_empty() && durability == Durability::Eventual {
+            return Ok(());
+        }
+        let entries = std::mem::take(&mut self.entries);
+        let bodies = std::mem::take(&mut self.bodies);
+        let count = entries.len() as u64;
+        self.journal.append(&self.at, self.next, entries, bodies, durability).await?;
+        self.next += count;
+        self.gathered = 0;
+        Ok(())
+    }
+}

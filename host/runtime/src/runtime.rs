@@ -1,0 +1,312 @@
+//! The runtime: what an embedder builds once and asks for everything.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use crate::caller::{Caller, Role};
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::Credentials;
+use crate::egress::{Egress, EgressConfig};
+use crate::engine::{Cache, ComponentError, Engine, EngineError, Limits, Loaded};
+use crate::error::InvokeError;
+use crate::ids::Digest;
+use crate::invoke::{Services, Vanished};
+use crate::keys::{Keyring, MasterKey};
+use crate::ports::{Catalog, Directory, Installed, Journal, Limiter, Sink, Vault};
+use crate::registry::Registry;
+use crate::wire::{Lookup, SystemLookup, Wire, WireConfig};
+
+/// Everything that the runtime needs kept.
+#[derive(Clone)]
+pub struct Ports {
+    /// Installed connectors.
+    pub catalog: Arc<dyn Catalog>,
+    /// Connections and grants.
+    pub directory: Arc<dyn Directory>,
+    /// Records.
+    pub journal: Arc<dyn Journal>,
+    /// Rate tokens.
+    pub limiter: Arc<dyn Limiter>,
+    /// Documents and cursors.
+    pub sink: Arc<dyn Sink>,
+    /// Sealed secrets.
+    pub vault: Arc<dyn Vault>,
+}
+
+impl Ports {
+    /// One store that keeps everything.
+    pub fn all<S>(store: Arc<S>) -> Self
+    where
+        S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
+    {
+        Self {
+            catalog: Arc::clone(&store) as _,
+            directory: Arc::clone(&store) as _,
+            journal: Arc::clone(&store) as _,
+            limiter: Arc::clone(&store) as _,
+            sink: Arc::clone(&store) as _,
+            vault: store as _,
+        }
+    }
+}
+
+/// What a [`Runtime`] is built from. Everything but the ports and the master key has a default.
+pub struct Builder {
+    ports: Ports,
+    master: MasterKey,
+    registry: Registry,
+    limits: Limits,
+    cache: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    wire: WireConfig,
+    lookup: Arc<dyn Lookup>,
+    egress: EgressConfig,
+    hold: Duration,
+    replay: Duration,
+}
+
+impl Builder {
+    /// The providers that may be given secrets. Default: those that are compiled in.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Bounds on executions.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// A private folder for compiled components; made if absent. Default: none, each process compiles anew.
+    #[must_use]
+    pub fn component_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// The clock. Default: the operating system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Timeouts, and origins that the operator re-points.
+    #[must_use]
+    pub fn wire(mut self, wire: WireConfig) -> Self {
+        self.wire = wire;
+        self
+    }
+
+    /// The resolver of names. Default: the system's.
+    #[must_use]
+    pub fn lookup(mut self, lookup: Arc<dyn Lookup>) -> Self {
+        self.lookup = lookup;
+        self
+    }
+
+    /// What requests may cost.
+    #[must_use]
+    pub fn egress(mut self, egress: EgressConfig) -> Self {
+        self.egress = egress;
+        self
+    }
+
+    /// How long a question waits for a person. Default: 24 hours.
+    #[must_use]
+    pub fn hold(mut self, hold: Duration) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// How old a question may be so that its answer replays the execution; after that it runs afresh. Default: 15 minutes.
+    #[must_use]
+    pub fn replay(mut self, replay: Duration) -> Self {
+        self.replay = replay;
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// [`EngineError`]: wasmtime does not start, or the cache's folder cannot be kept private.
+    pub fn build(self) -> Result<Runtime, EngineError> {
+        let ports = self.ports;
+        let engine = Engine::new(self.limits.clone())?;
+        let cache = self.cache.as_deref().map(Cache::open).transpose()?;
+        let registry = Arc::new(self.registry);
+        let wire = Arc::new(Wire::with_lookup(self.wire, self.lookup));
+        let keyring = Arc::new(Keyring::new(self.master, Arc::clone(&ports.vault)));
+        let credentials = Credentials::new(
+            Arc::clone(&keyring),
+            Arc::clone(&ports.vault),
+            Arc::clone(&ports.directory),
+            Arc::clone(&registry),
+            Arc::clone(&wire),
+            Arc::clone(&self.clock),
+        );
+        let egress = EgressConfig {
+            inline_limit: self.egress.inline_limit.min(self.limits.inline as u64),
+            blob_limit: self.egress.blob_limit.min(self.limits.blob as u64),
+            ..self.egress
+        };
+        let egress = Egress::new(
+            egress,
+            Arc::clone(&registry),
+            wire,
+            credentials.clone(),
+            ports.limiter,
+            Arc::clone(&ports.directory),
+            Arc::clone(&self.clock),
+        );
+        let services = Arc::new(Services {
+            egress,
+            keyring,
+            journal: ports.journal,
+            sink: ports.sink,
+            directory: ports.directory,
+            catalog: ports.catalog,
+            vault: ports.vault,
+            clock: self.clock,
+        });
+        Ok(Runtime(Arc::new(Inner {
+            engine,
+            cache: cache.map(Arc::new),
+            limits: Arc::new(self.limits),
+            services,
+            credentials,
+            registry,
+            components: RwLock::default(),
+            vanished: Vanished::default(),
+            hold: self.hold,
+            replay: self.replay,
+        })))
+    }
+}
+
+/// Connectors, run. Cheap to clone; clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    cache: Option<Arc<Cache>>,
+    limits: Arc<Limits>,
+    services: Arc<Services>,
+    credentials: Credentials,
+    registry: Arc<Registry>,
+    components: RwLock<HashMap<Digest, Arc<Loaded>>>,
+    vanished: Vanished,
+    hold: Duration,
+    replay: Duration,
+}
+
+impl Runtime {
+    /// Begins to build one.
+    #[must_use]
+    pub fn builder(ports: Ports, master: MasterKey) -> Builder {
+        Builder {
+            ports,
+            master,
+            registry: Registry::default(),
+            limits: Limits::default(),
+            cache: None,
+            clock: Arc::new(SystemClock),
+            wire: WireConfig::default(),
+            lookup: Arc::new(SystemLookup),
+            egress: EgressConfig::default(),
+            hold: Duration::from_secs(24 * 60 * 60),
+            replay: Duration::from_secs(15 * 60),
+        }
+    }
+
+    /// Checks a connector file and makes it the live version of its connector. Nothing in it is run.
+    ///
+    /// # Errors
+    /// [`InvokeError::Forbidden`] unless the caller is an admin; [`InvokeError::Component`] names what is wrong with
+    /// the file. What was installed before then stays.
+    pub async fn install(&self, caller: &Caller, bytes: Vec<u8>) -> Result<Installed, InvokeError> {
+        if !caller.is(Role::Admin) {
+            return Err(InvokeError::Forbidden { reason: "installing takes the role admin".into() });
+        }
+        self.install_as_host(bytes).await
+    }
+
+    /// As [`Runtime::install`], for the operator.
+    ///
+    /// # Errors
+    /// As [`Runtime::install`].
+    pub async fn install_as_host(&self, bytes: Vec<u8>) -> Result<Installed, InvokeError> {
+        let loaded = self.load(bytes.clone()).await.map_err(|error| InvokeError::Component(error.to_string()))?;
+        let installed = Installed {
+            connector: loaded.manifest.connector.id.clone(),
+            version: loaded.manifest.connector.version.to_string(),
+            digest: loaded.digest.clone(),
+            size: bytes.len() as u64,
+            at: self.services().clock.now(),
+        };
+        self.services().catalog.install(&installed, &bytes).await?;
+        Ok(installed)
+    }
+
+    /// Where secrets are kept: to register clients, and to replace a slot's secret.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
+    /// The providers that may be given secrets.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Reads, checks and compiles a file, off the async threads.
+    pub(crate) async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Loaded>, ComponentError> {
+        let (engine, cache) = (self.0.engine.clone(), self.0.cache.clone());
+        let reading = tokio::task::spawn_blocking(move || Loaded::read(&engine, cache.as_deref(), &bytes));
+        let loaded = reading.await.map_err(|error| ComponentError::Compile(error.to_string()))??;
+        self.0.registry.check(&loaded.manifest).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            ComponentError::Manifest(problems.join("; "))
+        })?;
+        let loaded = Arc::new(loaded);
+        self.0.components.write().insert(loaded.digest.clone(), Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    pub(crate) fn loaded(&self, digest: &Digest) -> Option<Arc<Loaded>> {
+        self.0.components.read().get(digest).cloned()
+    }
+
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.0.services
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.0.limits)
+    }
+
+    pub(crate) fn vanished(&self) -> &Vanished {
+        &self.0.vanished
+    }
+
+    pub(crate) fn hold_millis(&self) -> u64 {
+        u64::try_from(self.0.hold.as_millis()).unwrap_or(u64::MAX / 2)
+    }
+
+    pub(crate) fn replay_millis(&self) -> u64 {
+        u64::try_from(self.0.replay.as_millis()).unwrap_or(u64::MAX / 2)
+    }
+}

@@ -1,0 +1,39 @@
+//! Installed connectors in memory.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{MemoryStore, not_found};
+use crate::ids::{ConnectorId, Digest};
+use crate::ports::{self, Installed, StoreResult};
+
+#[derive(Default)]
+pub(super) struct Catalog {
+    live: Mutex<BTreeMap<ConnectorId, Installed>>,
+    files: Mutex<HashMap<Digest, Vec<u8>>>,
+}
+
+#[async_trait]
+impl ports::Catalog for MemoryStore {
+    async fn install(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
+        self.catalog.files.lock().insert(entry.digest.clone(), bytes.to_vec());
+        self.catalog.live.lock().insert(entry.connector.clone(), entry.clone());
+        Ok(())
+    }
+
+    async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
+        let found = self.catalog.live.lock().get(connector).cloned();
+        found.ok_or_else(|| not_found(format!("connector {connector}")))
+    }
+
+    async fn list(&self) -> StoreResult<Vec<Installed>> {
+        Ok(self.catalog.live.lock().values().cloned().collect())
+    }
+
+    async fn bytes(&self, digest: &Digest) -> StoreResult<Vec<u8>> {
+        let found = self.catalog.files.lock().get(digest).cloned();
+        found.ok_or_else(|| not_found(format!("component {digest}")))
+    }
+}

@@ -1,0 +1,79 @@
+//! Connections and grants in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{MemoryStore, not_found};
+use crate::connection::{Connection, ConnectionState, Grant};
+use crate::ids::{ConnectionId, TenantId, Timestamp};
+use crate::ports::{self, StoreError, StoreResult};
+
+type Key = (TenantId, ConnectionId);
+
+#[derive(Default)]
+pub(super) struct Directory {
+    connections: Mutex<BTreeMap<Key, Connection>>,
+    grants: Mutex<BTreeMap<Key, Grant>>,
+}
+
+fn key(tenant: &TenantId, id: &ConnectionId) -> Key {
+    (tenant.clone(), id.clone())
+}
+
+fn absent(id: &ConnectionId) -> StoreError {
+    not_found(format!("connection {id}"))
+}
+
+#[async_trait]
+impl ports::Directory for MemoryStore {
+    async fn put_connection(&self, connection: &Connection) -> StoreResult<()> {
+        let key = key(&connection.tenant, &connection.id);
+        self.directory.connections.lock().insert(key, connection.clone());
+        Ok(())
+    }
+
+    async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection> {
+        self.directory.connections.lock().get(&key(tenant, id)).cloned().ok_or_else(|| absent(id))
+    }
+
+    async fn connections(&self, tenant: &TenantId) -> StoreResult<Vec<Connection>> {
+        let connections = self.directory.connections.lock();
+        let mut own: Vec<Connection> = connections.values().filter(|one| one.tenant == *tenant).cloned().collect();
+        own.sort_by_key(|one| one.created);
+        Ok(own)
+    }
+
+    async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()> {
+        let mut connections = self.directory.connections.lock();
+        connections.get_mut(&key(tenant, id)).ok_or_else(|| absent(id))?.state = state;
+        Ok(())
+    }
+
+    async fn remove_connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<()> {
+        self.directory.connections.lock().remove(&key(tenant, id)).ok_or_else(|| absent(id))?;
+        self.directory.grants.lock().remove(&key(tenant, id));
+        self.forget_secrets(tenant, id);
+        self.forget_documents(tenant, id);
+        Ok(())
+    }
+
+    async fn put_grant(&self, grant: &Grant) -> StoreResult<()> {
+        self.directory.grants.lock().insert(key(&grant.tenant, &grant.connection), grant.clone());
+        Ok(())
+    }
+
+    async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>> {
+        Ok(self.directory.grants.lock().get(&key(tenant, connection)).cloned())
+    }
+
+    async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {
+        self.directory.grants.lock().remove(&key(tenant, connection));
+        Ok(())
+    }
+
+    async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32> {
+        Ok(self.sent_since(tenant, connection, from))
+    }
+}
