@@ -17,6 +17,7 @@ mod keys;
 mod plugin;
 mod search;
 mod serve;
+pub mod session;
 mod simulate;
 mod sync;
 

@@ -1,0 +1,68 @@
+//! Who is behind a request: a caller, by a token that this host signed; or an application, by its service key.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use sallyport::Role;
+use sallyport::ids::TenantId;
+
+use super::error::ApiError;
+use crate::app::App;
+use crate::auth::SignedIn;
+
+/// What every service key begins with, so that one that leaked is found by a scan.
+pub const KEY_PREFIX: &str = "sp_";
+
+fn bearer(parts: &Parts) -> Result<&str, ApiError> {
+    parts
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .ok_or_else(|| ApiError::unauthorized("send `authorization: Bearer <caller token>`; mint one at /v1/callers/token"))
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        if token.starts_with(KEY_PREFIX) {
+            return Err(ApiError::unauthorized(
+                "this is a service key, and it is nobody: mint a caller token with it at /v1/callers/token",
+            ));
+        }
+        app.tokens().verify(token).map_err(|error| ApiError::unauthorized(error.to_string()))
+    }
+}
+
+/// A caller who is an admin of their tenant.
+#[derive(Debug)]
+pub struct Admin(pub SignedIn);
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let who = SignedIn::from_request_parts(parts, app).await?;
+        if who.caller.is(Role::Admin) { Ok(Self(who)) } else { Err(ApiError::forbidden("only an admin of the tenant may do this")) }
+    }
+}
+
+/// An application of one tenant.
+#[derive(Debug)]
+pub struct Service(pub TenantId);
+
+impl FromRequestParts<App> for Service {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = bearer(parts)?;
+        match app.service_key(key).await? {
+            Some(tenant) => Ok(Self(tenant)),
+            None => Err(ApiError::unauthorized("the service key is not one of this host's: `sallyport keys create` makes one")),
+        }
+    }
+}

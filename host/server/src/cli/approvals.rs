@@ -1,0 +1,146 @@
+//! `sallyport approvals`: what waits for a decision, and deciding it.
+
+use clap::Subcommand;
+use sallyport::ids::{InvocationId, TenantId};
+use sallyport::ports::{DecisionKind, Filter, State};
+use sallyport::tool::{Outcome, Proposal};
+use sallyport::{Caller, InvocationView};
+
+use super::{Global, session};
+use crate::app::App;
+use crate::output::{self, Rows};
+
+/// What to do about approvals.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// What waits for a decision.
+    List {
+        /// Also what was decided.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Everything about one: tool, arguments, the exact first request, envelope, sources, writes.
+    Show {
+        /// Its id.
+        invocation: String,
+    },
+    /// Approve, and carry it out.
+    Approve(Decide),
+    /// Deny.
+    Deny(Decide),
+}
+
+/// A decision.
+#[derive(Debug, clap::Args)]
+pub struct Decide {
+    /// Which.
+    invocation: String,
+    /// As whom, by e-mail address; the operator unless said.
+    #[arg(long = "as", value_name = "EMAIL")]
+    caller: Option<String>,
+    /// A remark, for the record.
+    #[arg(long)]
+    note: Option<String>,
+}
+
+impl Rows for Proposal {
+    fn header() -> &'static [&'static str] {
+        &["invocation", "state", "tool", "connection", "asked by", "first write"]
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.invocation.to_string(),
+            format!("{:?}", self.state).to_lowercase(),
+            self.tool.to_string(),
+            format!("{} ({})", self.connection_name, self.account),
+            self.by.to_string(),
+            format!("{} {}", self.first_write.method, self.first_write.url),
+        ]
+    }
+}
+
+/// A proposal in full, for people.
+#[must_use]
+pub fn words(proposal: &Proposal) -> String {
+    let mut lines = vec![
+        format!("{} {:?}", proposal.invocation, proposal.state).to_lowercase(),
+        format!("  tool        {} of {} ({})", proposal.tool, proposal.connection_name, proposal.account),
+    ];
+    lines.extend(proposal.reasons.iter().map(|reason| format!("  because     {reason}")));
+    if let Some(sources) = proposal.context.as_ref().and_then(|context| context["sources"].as_array()) {
+        lines.extend(sources.iter().filter_map(|source| source["title"].as_str()).map(|title| format!("  from        {title}")));
+    }
+    let arguments = serde_json::to_string_pretty(&proposal.arguments).unwrap_or_default();
+    lines.push(format!("  arguments   {}", arguments.replace('\n', "\n              ")));
+    let write = &proposal.first_write;
+    lines.push(format!("  first write {} {}", write.method, write.url));
+    lines.extend(write.headers.iter().map(|(name, value)| format!("              {name}: {value}")));
+    lines.push(format!("              {}", write.body.replace('\n', "\n              ")));
+    lines.push(format!("              sha256 {}", write.digest));
+    let envelope = &proposal.envelope;
+    lines.push(format!("  at most     {} writes by {}", envelope.max_writes, envelope.routes.join(", ")));
+    lines.join("\n")
+}
+
+fn shown(view: &InvocationView) -> String {
+    let mut text = view.proposal.as_ref().map(words).unwrap_or_default();
+    for write in &view.writes {
+        let state = format!("{:?}", write.state).to_lowercase();
+        text.push_str(&format!("\n  write {:<5} {:<9} {} {}", write.call, state, write.effect.method, write.effect.target));
+    }
+    if let Some(output) = &view.output {
+        text.push_str(&format!("\n  result      {output}"));
+    }
+    if let Some(error) = &view.error {
+        text.push_str(&format!("\n  error       {error}"));
+    }
+    text
+}
+
+pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+    let (app, tenant) = session::open(global).await?;
+    let operator = session::operator(&tenant);
+    match action {
+        Action::List { all } => {
+            use State::{Approved, Denied, Diverged, Expired, Failed, Held, Running, Succeeded, Unknown};
+            let every = vec![Held, Approved, Running, Succeeded, Failed, Denied, Expired, Diverged, Unknown];
+            let filter = Filter { states: if all { every } else { Vec::new() }, ..Filter::default() };
+            output::list(global.output, &app.runtime().proposals(&operator, filter).await?)?;
+        }
+        Action::Show { invocation } => {
+            let view = app.runtime().invocation(&operator, &InvocationId::new(invocation)).await?;
+            output::one(global.output, &view, shown)?;
+        }
+        Action::Approve(decide) => {
+            let (caller, id) = decision(&app, &tenant, operator, &decide, DecisionKind::Approve).await?;
+            let outcome = app.runtime().resume_as_host(&tenant, &id).await?;
+            let view = app.runtime().invocation(&caller, &id).await?;
+            output::one(global.output, &view, shown)?;
+            if let Outcome::Held(_) = outcome {
+                output::progress("it has reached another write that nobody has approved, and waits again");
+            }
+        }
+        Action::Deny(decide) => {
+            let (caller, id) = decision(&app, &tenant, operator, &decide, DecisionKind::Deny).await?;
+            output::one(global.output, &app.runtime().invocation(&caller, &id).await?, shown)?;
+        }
+    }
+    Ok(())
+}
+
+async fn decision(
+    app: &App,
+    tenant: &TenantId,
+    operator: Caller,
+    decide: &Decide,
+    kind: DecisionKind,
+) -> anyhow::Result<(Caller, InvocationId)> {
+    let caller = match &decide.caller {
+        Some(email) => session::by_email(app, tenant, email).await?,
+        None => operator,
+    };
+    let id = InvocationId::new(decide.invocation.as_str());
+    app.runtime().decide(&caller, &id, kind, decide.note.clone()).await?;
+    Ok((caller, id))
+}

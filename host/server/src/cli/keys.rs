@@ -1,0 +1,136 @@
+//! `sallyport keys`: tenants' service keys, and built-in users.
+
+use clap::Subcommand;
+use sallyport::ids::SubjectId;
+use sallyport_store::accounts::{Holder, User};
+use serde::Serialize;
+
+use super::{Global, session};
+use crate::api::callers::parse_role;
+use crate::output::{self, Rows};
+
+/// What to do about keys.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Make a service key for the tenant. It is shown once.
+    Create {
+        /// What it is for.
+        #[arg(default_value = "service")]
+        label: String,
+    },
+    /// The tenant's keys.
+    List,
+    /// Take a key back.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+    /// Add or replace a built-in user.
+    User {
+        /// Their e-mail address, which you have verified.
+        email: String,
+        /// Their name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Their roles: admin, approver, member.
+        #[arg(long = "role", default_values_t = ["member".to_owned()])]
+        roles: Vec<String>,
+    },
+    /// The tenant's built-in users.
+    Users,
+}
+
+#[derive(Serialize)]
+struct KeyLine {
+    id: String,
+    label: String,
+    revoked: bool,
+}
+
+impl Rows for KeyLine {
+    fn header() -> &'static [&'static str] {
+        &["id", "label", "revoked"]
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![self.id.clone(), self.label.clone(), self.revoked.to_string()]
+    }
+}
+
+#[derive(Serialize)]
+struct UserLine {
+    subject: String,
+    name: String,
+    emails: Vec<String>,
+    roles: Vec<sallyport::Role>,
+}
+
+impl Rows for UserLine {
+    fn header() -> &'static [&'static str] {
+        &["subject", "name", "e-mail", "roles"]
+    }
+
+    fn row(&self) -> Vec<String> {
+        let roles: Vec<String> = self.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+        vec![self.subject.clone(), self.name.clone(), self.emails.join(", "), roles.join(", ")]
+    }
+}
+
+pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+    let (app, tenant) = session::open(global).await?;
+    let accounts = app.accounts();
+    match action {
+        Action::Create { label } => {
+            let new = accounts.create_key(Holder::Service(tenant), &label).await?;
+            #[derive(Serialize)]
+            struct Created<'a> {
+                id: &'a str,
+                key: &'a str,
+            }
+            let created = Created { id: &new.key.id, key: new.reveal() };
+            output::one(global.output, &created, |created| created.key.to_owned())?;
+            output::progress("this is shown once: keep it where your application reads its secrets");
+        }
+        Action::List => {
+            let keys = accounts.keys(Some(&tenant)).await?;
+            let line = |key: sallyport_store::accounts::ApiKey| KeyLine {
+                id: key.id,
+                label: key.label,
+                revoked: key.revoked.is_some(),
+            };
+            output::list(global.output, &keys.into_iter().map(line).collect::<Vec<_>>())?;
+        }
+        Action::Revoke { id } => {
+            accounts.revoke_key(Some(&tenant), &id).await?;
+            output::progress(&format!("{id} is revoked"));
+        }
+        Action::User { email, name, roles } => {
+            anyhow::ensure!(email.contains('@'), "{email:?} is no e-mail address");
+            let email = email.trim().to_lowercase();
+            let roles = roles.iter().map(|role| parse_role(role).map_err(|_| anyhow::anyhow!("{role:?} is no role: admin, approver or member")));
+            let subject = SubjectId::new(email.split('@').next().unwrap_or(&email));
+            let user = User {
+                tenant: tenant.clone(),
+                name: name.unwrap_or_else(|| subject.to_string()),
+                subject,
+                emails: vec![email],
+                roles: roles.collect::<Result<_, _>>()?,
+            };
+            accounts.put_user(&user).await?;
+            output::list(global.output, &users(&app, &tenant).await?)?;
+        }
+        Action::Users => output::list(global.output, &users(&app, &tenant).await?)?,
+    }
+    Ok(())
+}
+
+async fn users(app: &crate::app::App, tenant: &sallyport::ids::TenantId) -> anyhow::Result<Vec<UserLine>> {
+    let users = app.accounts().users(tenant).await?;
+    let line = |user: User| UserLine {
+        subject: user.subject.to_string(),
+        name: user.name,
+        emails: user.emails,
+        roles: user.roles,
+    };
+    Ok(users.into_iter().map(line).collect())
+}
