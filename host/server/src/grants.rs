@@ -77,3 +77,13 @@ pub async fn replace(
     app.store().put_grant(&grant).await?;
     Ok(grant)
 }
+
+/// Every capability that reads or writes, with its usual setting: reads as they come, writes ask.
+///
+/// # Errors
+/// The connector is not installed.
+pub async fn every(app: &App, connector: &ConnectorId) -> Result<BTreeMap<CapabilityId, Setting>, HostError> {
+    let manifest = of(app, connector).await?;
+    let wanted = manifest.capabilities.iter().filter(|capability| capability.access != Access::Subscribe);
+    Ok(wanted.map(|capability| (capability.id.clone(), usual(capability.access))).collect())
+}

@@ -10,7 +10,7 @@ use crate::output::Format;
 mod approvals;
 mod ask;
 mod bench;
-mod connect;
+pub mod connect;
 mod demo;
 mod grant;
 mod keys;

@@ -110,3 +110,11 @@ pub async fn connection(app: &App, tenant: &TenantId, named: &str) -> anyhow::Re
         }
     }
 }
+
+/// A path as it can be typed again: quoted where a shell would split it.
+#[must_use]
+pub fn shown(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,116 @@
+//! `sallyport serve`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use sallyport::ports::{Catalog as _, Directory as _};
+use tokio::net::TcpListener;
+
+use super::{Global, session};
+use crate::app::App;
+use crate::config::Config;
+use crate::output;
+use crate::{api, syncs};
+
+/// Where the service listens unless said.
+pub const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
+
+/// How often it is looked whether something is to be done.
+const TICK: Duration = Duration::from_secs(15);
+
+/// Serving has no options of its own yet: see `--data` and `--listen`.
+#[derive(Debug, Args)]
+pub struct Options {}
+
+pub async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
+    let data = session::data(global)?;
+    let app = App::open(&data, Config::load(&data)?, None).await?;
+    session::tenant(&app, &global.tenant).await?;
+    serve(app, global.listen.unwrap_or(DEFAULT), |url| {
+        // One line that a parent process or a person can read the address from.
+        output::line(&format!("serving {url}")).unwrap_or_default();
+    })
+    .await
+}
+
+/// Listens until the process is told to stop (ctrl-c, SIGTERM), then lets running requests finish.
+///
+/// # Errors
+/// The address cannot be had.
+pub async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one"))?;
+    let address = listener.local_addr()?;
+    let work = tokio::spawn(background(app.clone()));
+    announce(&format!("http://{address}/"));
+    axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped()).await?;
+    work.abort();
+    Ok(())
+}
+
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} },
+            Err(_) => interrupted.await.unwrap_or_default(),
+        }
+    }
+    #[cfg(not(unix))]
+    interrupted.await.unwrap_or_default();
+}
+
+/// What a host does unasked: finishes what was approved and interrupted, expires questions, keeps connections in sync.
+async fn background(app: App) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let tenants = match app.accounts().tenants().await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                tracing::warn!(%error, "the tenants cannot be read");
+                continue;
+            }
+        };
+        for tenant in tenants {
+            match app.runtime().recover(&tenant.id).await {
+                Ok(recovered) => tracing::debug!(tenant = %tenant.id, ?recovered, "looked for interrupted work"),
+                Err(error) => tracing::warn!(tenant = %tenant.id, %error, "interrupted work cannot be taken up"),
+            }
+            if app.config().scheduled_sync
+                && let Err(error) = sync_due(&app, &tenant.id).await
+            {
+                tracing::warn!(tenant = %tenant.id, %error, "scheduled syncs cannot be begun");
+            }
+        }
+    }
+}
+
+async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), crate::error::HostError> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    for connection in app.store().connections(tenant).await? {
+        if connection.state != sallyport::connection::ConnectionState::Live {
+            continue;
+        }
+        let digest = app.store().live(&connection.connector).await?.digest;
+        let Some(plan) = api::connectors::manifest(app, &digest).await?.sync else { continue };
+        let status = app.syncs().status(&connection.id);
+        let due = status.finished.is_none_or(|finished| now.saturating_sub(finished) >= plan.interval.millis());
+        if status.running || !due {
+            continue;
+        }
+        let (app, tenant) = (app.clone(), tenant.clone());
+        tokio::spawn(async move {
+            if let Err(error) = syncs::sync(&app, &tenant, &connection.id, false).await {
+                tracing::warn!(connection = %connection.id, %error, "a scheduled sync failed");
+            }
+        });
+    }
+    Ok(())
+}
