@@ -8,7 +8,7 @@ use sallyport::ids::TenantId;
 use sallyport::keys::MasterKey;
 use sallyport::wire::{Repoint, WireConfig};
 use sallyport::{Caller, Ports, Runtime};
-use sallyport_agent::{Agent, AgentEvent};
+use sallyport_agent::{Agent, AgentEvent, Ask};
 use sallyport_index::{Embedder, Index, MiniLm, Model};
 use sallyport_store::Store;
 use sallyport_store::accounts::{Accounts, Holder, User};
@@ -153,7 +153,7 @@ impl App {
         let app = self.clone();
         let begin = async move {
             match app.agent().await {
-                Ok(agent) => agent.clone().turn(caller, conversation, request).left_stream(),
+                Ok(agent) => agent.stream(caller, Ask { conversation, request, decided: None }).left_stream(),
                 Err(error) => futures::stream::iter([brain::failed(&error)]).right_stream(),
             }
         };

@@ -3,7 +3,7 @@
 use futures::{Stream, StreamExt as _};
 use sallyport::tool::{Done, Proposal};
 use sallyport_agent::AgentEvent;
-use sallyport_agent::event::ToolResult;
+use sallyport_agent::ToolResult;
 use sallyport_agent::ports::Citation;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sallyport::{Caller, Fault as _, Runtime};
 use sallyport_agent::model::{OpenAiConfig, OpenAiModel};
 use sallyport_agent::ports::{Hit, PortError, Retriever};
-use sallyport_agent::{Agent, AgentEvent};
+use sallyport_agent::{Agent, AgentEvent, Mind};
 use sallyport_index::{Index, SearchRequest};
 use sallyport_store::Store;
 
@@ -18,11 +18,11 @@ use crate::error::HostError;
 /// # Errors
 /// The endpoint is configured and cannot be used.
 pub fn agent(config: &Config, index: Index, store: Arc<Store>, runtime: Runtime) -> Result<Agent, HostError> {
-    let builder = Agent::builder(Arc::new(Search(index)), Arc::clone(&store) as _, store as _, Arc::new(runtime));
-    Ok(match &config.model.base_url {
-        None => builder.build(),
-        Some(url) => builder.model(Arc::new(endpoint(config, url)?)).build(),
-    })
+    let mind = match &config.model.base_url {
+        None => Mind::Embedded,
+        Some(url) => Mind::Model(Arc::new(endpoint(config, url)?)),
+    };
+    Ok(Agent::new(Arc::new(runtime), Arc::new(Search(index)), Arc::clone(&store) as _, store as _, mind))
 }
 
 fn endpoint(config: &Config, url: &str) -> Result<OpenAiModel, HostError> {

@@ -32,7 +32,7 @@ pub fn list<T: Rows + Serialize>(format: Format, items: &[T]) -> std::io::Result
         Format::Table if items.is_empty() => line("(none)"),
         Format::Table => {
             let mut table = comfy_table::Table::new();
-            table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(T::header().to_vec());
+            table.set_header(T::header().to_vec());
             table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
             for item in items {
                 table.add_row(item.row().into_iter().map(|cell| plain(&cell)));

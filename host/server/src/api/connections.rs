@@ -194,7 +194,7 @@ pub async fn create(
     body: Result<Json<ConnectBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ConnectionView>), ApiError> {
     let Json(body) = body?;
-    let bad = |error: sallyport_pack::manifest::IdError| ApiError::invalid(error.to_string());
+    let bad = |error: sallyport_pack::ids::BadName| ApiError::invalid(error.to_string());
     let owner = match body.owner.as_str() {
         "me" => Owner::Person(who.caller.subject.clone()),
         "workspace" => Owner::Workspace,

@@ -114,7 +114,7 @@ pub async fn manifest(app: &App, digest: &Digest) -> Result<Manifest, HostError>
     let bytes = app.store().bytes(digest).await?;
     let file = sallyport_pack::sealed::read(&bytes)
         .map_err(|error| sallyport::InvokeError::Component(format!("the stored file {digest}: {error}")))?;
-    Ok(file.sealed.manifest)
+    Ok(file.manifest)
 }
 
 /// `read`, `write`, `subscribe`.

@@ -2,7 +2,7 @@
 //! `x-vercel-ai-ui-message-stream: v1`, a closing `[DONE]`), so that `useChat` works unchanged.
 
 use sallyport_agent::AgentEvent;
-use sallyport_agent::event::ToolResult;
+use sallyport_agent::ToolResult;
 use serde_json::{Value, json};
 
 /// Turns events into parts. A text part is opened when text comes and closed when anything else does.

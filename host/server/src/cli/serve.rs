@@ -101,7 +101,7 @@ async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), cr
         let digest = app.store().live(&connection.connector).await?.digest;
         let Some(plan) = api::connectors::manifest(app, &digest).await?.sync else { continue };
         let status = app.syncs().status(&connection.id);
-        let due = status.finished.is_none_or(|finished| now.saturating_sub(finished) >= plan.interval.millis());
+        let due = status.finished.is_none_or(|finished| now.saturating_sub(finished) >= u64::try_from(plan.interval.duration().as_millis()).unwrap_or(u64::MAX));
         if status.running || !due {
             continue;
         }

@@ -25,5 +25,6 @@ pub async fn run(_global: &Global, options: Options) -> anyhow::Result<()> {
         (None, Some(count)) => Seed::synthetic(count),
         (None, None) => Seed::demo(),
     };
-    Ok(sallyport_simulate::serve(seed, sallyport_simulate::Options::default()).await?)
+    let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    Ok(sallyport_simulate::serve(seed, sallyport_simulate::Options::default(), std::io::stdout(), stop).await?)
 }
