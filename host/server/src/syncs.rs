@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sallyport::SyncOptions;
+use sallyport::invoke::{SyncOptions, SyncProgress, SyncReport};
 use sallyport::ids::{ConnectionId, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,7 +68,7 @@ pub async fn sync(
     tenant: &TenantId,
     connection: &ConnectionId,
     sweep: bool,
-) -> Result<sallyport::SyncReport, HostError> {
+) -> Result<SyncReport, HostError> {
     if !app.syncs().begin(connection) {
         return Err(HostError::SyncRuns);
     }
@@ -89,12 +89,12 @@ async fn run(
     tenant: &TenantId,
     connection: &ConnectionId,
     sweep: bool,
-) -> Result<sallyport::SyncReport, HostError> {
+) -> Result<SyncReport, HostError> {
     let (syncs, id) = (app.syncs().clone(), connection.clone());
     let options = SyncOptions { sweep, ..SyncOptions::default() };
     // Streams report one after another, each from zero.
     let streams = Mutex::new(HashMap::new());
-    let progress = move |step: sallyport::SyncProgress| {
+    let progress = move |step: SyncProgress| {
         let mut streams = streams.lock();
         streams.insert(step.stream.clone(), (step.documents, step.unchanged, step.deleted));
         let sum = streams.values().fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));

@@ -13,6 +13,20 @@ use crate::sink::withdraw;
 /// Writes of people's doing: rare, and expected to stand.
 const KEPT: Durability = Durability::Flushed;
 
+impl Store {
+    /// How many documents a connection attests now: what a person is told that it read in.
+    pub async fn documents_of(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<u64> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        let read = self.db.read(move |db| {
+            let key = find(db, &tenant, &id)?.key;
+            let mut sql = db.prepare_cached("SELECT count(*) FROM attestations WHERE connection = ?")?;
+            let count: i64 = sql.query_row([key], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        });
+        Ok(read.await?)
+    }
+}
+
 #[async_trait]
 impl Directory for Store {
     async fn put_connection(&self, connection: &Connection) -> StoreResult<()> {

@@ -11,7 +11,8 @@ use sallyport::credentials::NewSecret;
 use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName};
 use sallyport::keys::Secret;
 use sallyport::ports::{Catalog as _, Directory as _};
-use sallyport::{Caller, Connect, Role};
+use sallyport::invoke::Connect;
+use sallyport::{Caller, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -231,7 +232,7 @@ pub async fn create(
     responses((status = 204), (status = 403, body = super::error::ErrorBody), (status = 404, body = super::error::ErrorBody)))]
 pub async fn remove(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let connection = find_own(&app, &who.caller, &id).await?;
-    app.runtime().disconnect(&connection.tenant, &connection.id).await?;
+    app.store().remove_connection(&connection.tenant, &connection.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,7 +4,8 @@ use clap::Subcommand;
 use sallyport::ids::{InvocationId, TenantId};
 use sallyport::ports::{DecisionKind, Filter, State};
 use sallyport::tool::{Outcome, Proposal};
-use sallyport::{Caller, InvocationView};
+use sallyport::Caller;
+use sallyport::invoke::InvocationView;
 
 use super::{Global, session};
 use crate::app::App;

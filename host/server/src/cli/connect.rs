@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use sallyport::Connect;
+use sallyport::invoke::Connect;
 use sallyport::connection::{Connection, Owner};
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{ConnectorId, SlotName, TenantId};
@@ -91,7 +91,7 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     if let Some(named) = &options.remove {
         let connection = session::connection(&app, &tenant, named).await?;
-        app.runtime().disconnect(&tenant, &connection.id).await?;
+        app.store().remove_connection(&tenant, &connection.id).await?;
         output::progress(&format!("{} is removed", connection.name));
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! `sallyport sync`.
 
 use clap::Args;
-use sallyport::StreamReport;
+use sallyport::invoke::StreamReport;
 use sallyport::ports::Directory as _;
 
 use super::{Global, session};

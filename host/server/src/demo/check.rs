@@ -52,7 +52,7 @@ pub async fn check(
         })
         .await?;
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build()?;
-    let token = steps.run("caller", token(&http, data, &host.url, asker)).await?;
+    let token = steps.run("caller", mint(&http, data, &host.url, asker)).await?;
 
     let before = effect::writes(simulation).len();
     let answered = steps
@@ -116,7 +116,7 @@ pub async fn check(
                 bail!("the same proposal was approved twice");
             };
             let host = Host::start(data).await?;
-            let (token, _) = token(&http, data, &host.url, asker).await?;
+            let (token, _) = mint(&http, data, &host.url, asker).await?;
             let shown = get(&http, &host.url, &format!("/v1/approvals/{id}"), &token).await?;
             host.kill().await?;
             ensure!(shown["state"] == "succeeded", "a restarted host says {}", shown["state"]);
@@ -161,7 +161,7 @@ fn cited_documents_exist(simulation: &Simulation, answered: &Value) -> anyhow::R
     Ok(())
 }
 
-async fn token(http: &reqwest::Client, data: &Path, url: &str, asker: &str) -> anyhow::Result<(String, String)> {
+async fn mint(http: &reqwest::Client, data: &Path, url: &str, asker: &str) -> anyhow::Result<(String, String)> {
     // As an application does it: a service key, which mints a token for a person whose address it vouches for.
     let key = command(data, &["keys", "create", "check"]).await?;
     let key = key["key"].as_str().context("a service key")?.to_owned();

@@ -14,7 +14,7 @@ pub use check::{Check, check};
 pub use data::prepare;
 pub use host::folder;
 pub use seed::{DRIVE, Seeded, TENANT, TRELLO, seeded};
-pub use steps::Steps;
+pub use steps::{Steps, say};
 
 /// The scenario that the demo is about.
 pub const SCENARIO: &str =

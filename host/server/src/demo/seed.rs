@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sallyport::Connect;
+use sallyport::invoke::Connect;
 use sallyport::Role;
 use sallyport::connection::Owner;
 use sallyport::credentials::NewSecret;
