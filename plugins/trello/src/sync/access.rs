@@ -36,7 +36,7 @@ pub(super) fn groups(boards: &[Board], sweep: bool, cursor: &mut Cursor, sink: &
         };
         let now = digest(&memberships);
         if sweep || cursor.organizations.get(*id) != Some(&now) {
-            people(&memberships, sink)?;
+            people(&memberships, cursor, sink)?;
             let members =
                 memberships.iter().filter(|each| is_in(each)).map(|each| Principal::User(each.id_member.clone()));
             sink.members(Members::exactly(group(id), members))?;
@@ -56,10 +56,11 @@ pub(super) fn memberships(kind: &str, id: &str) -> Result<Vec<Membership>, Failu
     api::listing(|| api::get([kind, id, "memberships"]).query("member", true))
 }
 
-/// Stages the names of members. Trello tells nobody's e-mail address but one's own.
-pub(super) fn people(memberships: &[Membership], sink: &mut Sink) -> Result<(), Failure> {
+/// Stages the names of other members. Trello tells nobody's e-mail address but one's own, and that
+/// one's person is staged with it elsewhere.
+pub(super) fn people(memberships: &[Membership], cursor: &Cursor, sink: &mut Sink) -> Result<(), Failure> {
     for membership in memberships {
-        if let Some(member) = &membership.member {
+        if let Some(member) = membership.member.as_ref().filter(|member| member.id != cursor.me) {
             sink.person(Person::new(member.id.clone()).name(member.label()).active(!membership.deactivated))?;
         }
     }

@@ -56,7 +56,7 @@ fn shape(board: &Board, sweep: bool, cursor: &mut Cursor, sink: &mut Sink) -> Re
     // Listed memberships have no names.
     let unnamed = |each: &Membership| each.member.is_none();
     let named = if listed.iter().any(unnamed) { access::memberships("boards", &board.id)? } else { listed.clone() };
-    access::people(&named, sink)?;
+    access::people(&named, cursor, sink)?;
     let container = Container::new(&board.id, "board", &board.name).access(access::of_board(board, &listed));
     sink.upsert_container(container)?;
     let mark = cursor.boards.entry(board.id.clone()).or_default();

@@ -10,6 +10,9 @@ use crate::model::Card;
 /// into the 1 MiB that a cursor may be.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Cursor {
+    /// The account's own member id.
+    #[serde(default)]
+    pub(super) me: String,
     /// The boards that were read, by id.
     pub(super) boards: BTreeMap<String, Mark>,
     /// Who was in each workspace, as a digest.

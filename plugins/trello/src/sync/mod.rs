@@ -63,8 +63,9 @@ impl sync::Sync for Boards {
 }
 
 fn pull(sweep: bool, cursor: &mut Cursor, sink: &mut Sink) -> Result<Coverage, Failure> {
-    if sweep || cursor.boards.is_empty() {
+    if sweep || cursor.me.is_empty() {
         let me = api::me()?;
+        cursor.me.clone_from(&me.id);
         sink.person(Person::new(me.id.clone()).name(me.label()).email(me.email))?;
     }
     let mut boards = api::boards()?;

@@ -1,0 +1,7 @@
+use sallyport_sdk::export;
+
+export! {
+    tools: [],
+}
+
+fn main() {}

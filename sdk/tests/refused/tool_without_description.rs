@@ -1,0 +1,8 @@
+use sallyport_sdk::prelude::*;
+
+#[tool(title = "Hello")]
+fn hello() -> Result<String, Failure> {
+    Ok("hello".into())
+}
+
+fn main() {}
