@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use crate::ChunkKey;
 use crate::vectors::Place;
 
-/// What words add to meaning: the best match of a query gets so much on top of its cosine, the others
-/// in proportion of their BM25. Ranks are not used: a rank among few weak matches says nothing, and
-/// fusing by equal ranks was measured to lose to the embeddings alone.
-const WORDS: f32 = 0.15;
+/// What words may add to a cosine at most. Measured on 503 questions with one answer each (nDCG@10):
+/// embeddings alone 0.715, this 0.719 and hardly different from 0.1 to 0.25, BM25 as a share of the
+/// best match 0.705 at the same weight, equal ranks (RRF) 0.629.
+const WORDS: f32 = 0.2;
+
+/// The BM25 that earns half of it. An absolute scale: one weak match among none better stays weak.
+const HALF: f32 = 10.0;
 
 /// A chunk with its final score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,8 +32,7 @@ pub(crate) fn fuse(
     let Some(dense) = dense else {
         return matches.iter().take(pool).map(|&(place, score)| Candidate { place, score }).collect();
     };
-    let top = matches.first().map_or(1.0, |(_, score)| score.max(f32::MIN_POSITIVE));
-    let words: HashMap<Place, f32> = matches.iter().map(|&(place, score)| (place, score / top)).collect();
+    let words: HashMap<Place, f32> = matches.iter().map(|&(place, score)| (place, score / (score + HALF))).collect();
     let mut scores: HashMap<Place, f32> = dense.iter().copied().collect();
     for (place, _) in matches.iter().take(pool) {
         scores.entry(*place).or_insert_with(|| similarity(place.chunk).unwrap_or(0.0));
@@ -61,7 +63,7 @@ mod tests {
             let fused = fuse(Some(&dense), &matches, 10, |_| Some(cosine));
             fused.iter().map(|candidate| candidate.place.document.0).collect()
         };
-        assert_eq!(order(0.39), [3, 1, 2]);
+        assert_eq!(order(0.45), [3, 1, 2]);
         assert_eq!(order(0.0), [1, 2, 3]);
     }
 

@@ -1,5 +1,7 @@
 //! Retrieval as its users see it: an index over a store, searched for a caller.
 
+#![allow(clippy::unwrap_used, reason = "a test whose world cannot be set up must fail")]
+
 mod exact;
 mod lifecycle;
 mod model;
