@@ -61,14 +61,23 @@ fn catch_up(pull: &mut Pull<'_>) -> Result<Step, Refused> {
 }
 
 fn apply(pull: &mut Pull<'_>, changes: Vec<Change>) -> Result<(), Failure> {
-    let mut removed = Vec::new();
-    let mut present = Vec::new();
+    // The last word on a file counts.
+    let mut removed: Vec<String> = Vec::new();
+    let mut present: Vec<File> = Vec::new();
     for change in changes {
-        match (change.change_type.as_deref(), change.file, change.file_id, change.drive_id) {
-            (Some("drive"), _, _, Some(drive)) => drive_changed(pull, &drive, change.removed)?,
-            (_, Some(file), _, _) if !change.removed => present.push(file),
-            (_, _, Some(id), _) => removed.push(id),
-            _ => {}
+        if change.change_type.as_deref() == Some("drive") {
+            if let Some(drive) = change.drive_id {
+                drive_changed(pull, &drive, change.removed)?;
+            }
+            continue;
+        }
+        let Some(id) = change.file_id.or_else(|| change.file.as_ref().map(|file| file.id.clone())) else { continue };
+        present.retain(|file| file.id != id);
+        removed.retain(|known| *known != id);
+        match change.file.filter(|_| !change.removed) {
+            Some(file) => present.push(file),
+            None if change.removed => removed.push(id),
+            None => {}
         }
     }
     drop_removed(pull, &removed)?;
