@@ -26,7 +26,7 @@ pub enum ToolEffect {
 
 /// Where a tool's writes land: whose audience that is decides who will see what it carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is")]
+#[serde(rename_all = "kebab-case", tag = "is", content = "of")]
 pub enum ToolDestination {
     /// The container named by this argument (a JSON pointer).
     Container(String),
