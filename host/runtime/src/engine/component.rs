@@ -80,7 +80,7 @@ fn compile(engine: &Engine, cache: Option<&Cache>, digest: &Digest, bytes: &[u8]
 impl Exports {
     fn of(instance: &InstancePre<State>, component: &Component) -> Result<Self, ComponentError> {
         let has = |interface: &str| {
-            component.get_export_index(None, &format!("sallyport:connector/{interface}@0.1.0")).is_some()
+            component.get_export_index(None, format!("sallyport:connector/{interface}@0.1.0")).is_some()
         };
         let bad = |interface: &'static str| {
             move |error: wasmtime::Error| ComponentError::Exports { interface, reason: format!("{error:#}") }

@@ -95,8 +95,6 @@ pub enum Limit {
     Tables,
     /// Host calls.
     Calls,
-    /// Bytes held as blobs.
-    Blobs,
     /// Checkpoints without progress.
     Progress,
     /// No limit: the guest trapped by itself.
@@ -114,7 +112,6 @@ impl Limit {
             Self::Memory => "memory",
             Self::Tables => "tables",
             Self::Calls => "calls",
-            Self::Blobs => "blobs",
             Self::Progress => "progress",
             Self::Trap => "trap",
         }

@@ -4,9 +4,7 @@
 use bytes::Bytes;
 use wasmtime::component::Resource;
 
-use crate::engine::Limit;
 use crate::engine::imports::connector::{blobs, types};
-use crate::invoke::Stop;
 
 use super::error::problem;
 use super::{ProblemOr, State};
@@ -23,17 +21,15 @@ pub struct Blob {
 }
 
 impl State {
-    /// Holds bytes for the guest.
+    /// Holds bytes for the guest, or says that it holds too many.
     pub(super) fn hold(&mut self, media_type: Option<String>, bytes: Bytes) -> Result<Resource<Blob>, ProblemOr> {
-        self.blob_bytes = self.blob_bytes.saturating_add(bytes.len());
-        if self.blob_bytes > self.limits.blobs {
-            let most = self.limits.blobs;
-            return Err(Stop::limit(
-                Limit::Blobs,
-                format!("it holds more than {most} bytes as blobs: drop those done with"),
-            )
-            .into());
+        let held = self.blob_bytes.saturating_add(bytes.len());
+        let most = self.limits.blobs;
+        if held > most {
+            let message = format!("it would hold {held} bytes as blobs; {most} is the most: drop those done with");
+            return Err(ProblemOr::Typed(problem("too-much", message)));
         }
+        self.blob_bytes = held;
         Ok(self.table.push(Blob { media_type, bytes, position: 0 })?)
     }
 

@@ -52,8 +52,14 @@ impl Runtime {
                 continue;
             }
             let record = journal.record(&caller.tenant, &summary.invocation).await?;
-            if Recorded::of(&record).hold.is_some() {
-                proposals.push(self.proposal_of(&record).await?);
+            if Recorded::of(&record).hold.is_none() {
+                continue;
+            }
+            match self.proposal_of(&record).await {
+                Ok(proposal) => proposals.push(proposal),
+                // Its connection or connector is gone, and with it what there was to decide.
+                Err(InvokeError::NotFound { what }) => tracing::debug!(invocation = %record.invocation, what, "skipped"),
+                Err(error) => return Err(error),
             }
         }
         Ok(proposals)

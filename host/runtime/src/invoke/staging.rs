@@ -78,11 +78,9 @@ impl Ceiling {
             Change::Upsert(document) => self.apply(&mut document.access),
             Change::SetAccess { access, .. } => self.apply(access),
             Change::UpsertContainer(container) => self.apply(&mut container.access),
-            Change::Members(members) => {
-                // A group that holds everybody would be a way around.
-                if *self != Self::None {
-                    members.add.retain(|member| *member != Principal::Anyone);
-                }
+            // A group that holds everybody would be a way around.
+            Change::Members(members) if *self != Self::None => {
+                members.add.retain(|member| *member != Principal::Anyone);
             }
             _ => {}
         }

@@ -14,13 +14,14 @@ use crate::ports::{self, Lease, SealedSecret, StoreError, StoreResult, WrappedKe
 const LEASE: u64 = 60_000;
 
 type Slot = (TenantId, ConnectionId, SlotName);
+type KeyScope = (Option<TenantId>, Option<ConnectionId>);
 
 #[derive(Default)]
 pub(super) struct Vault {
     secrets: Mutex<BTreeMap<Slot, SealedSecret>>,
     leases: Mutex<HashMap<Slot, Lease>>,
     clients: Mutex<HashMap<(Option<TenantId>, String), SealedSecret>>,
-    keys: Mutex<HashMap<(Option<TenantId>, Option<ConnectionId>), WrappedKey>>,
+    keys: Mutex<HashMap<KeyScope, WrappedKey>>,
 }
 
 fn key(at: &Authority, slot: &SlotName) -> Slot {

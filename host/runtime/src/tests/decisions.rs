@@ -25,7 +25,7 @@ async fn denied_or_expired_nothing_is_ever_sent() {
 
     let swept = world.held().await.invocation;
     world.clock.advance(Duration::from_secs(25 * 60 * 60));
-    assert_eq!(world.runtime.recover(&ann().tenant).await.unwrap().expired, [swept.clone()]);
+    assert_eq!(world.runtime.recover(&ann().tenant).await.unwrap().expired, std::slice::from_ref(&swept));
 
     for (id, state) in [(denied, State::Denied), (overdue, State::Expired), (swept, State::Expired)] {
         assert_eq!(world.runtime.invocation(&ann(), &id).await.unwrap().state, state);

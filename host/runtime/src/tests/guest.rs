@@ -205,11 +205,11 @@ impl Step {
                 let (name, json) = (image.text("content-type"), image.text("application/json"));
                 let headers = image.words(&[name.0, name.1, json.0, json.1], 4);
                 let (headers, kind) = if body.is_empty() { ((0, 0), 0) } else { ((headers, 1), 1) };
-                let _ = write!(
+                let _ = writeln!(
                     out,
                     "(call $send (i32.const {}) (i32.const {}) (i32.const {URL}) (global.get $url_len) (i32.const {}) \
                      (i32.const {}) (i32.const {kind}) (i32.const {BODY}) (global.get $body_len) (i32.const 0) \
-                     (i32.const 0) (i32.const 0) (i32.const 0) (i32.const {RET})) (call $answered)\n",
+                     (i32.const 0) (i32.const 0) (i32.const 0) (i32.const {RET})) (call $answered)",
                     method.0, method.1, headers.0, headers.1
                 );
             }

@@ -47,7 +47,7 @@ async fn nothing_is_written_before_the_approval_and_once_after_it_across_a_resta
     assert_eq!(proposal.envelope.max_writes, 3);
 
     world.restart();
-    assert_eq!(world.runtime.proposals(&ann(), Filter::default()).await.unwrap(), [proposal.clone()]);
+    assert_eq!(world.runtime.proposals(&ann(), Filter::default()).await.unwrap(), std::slice::from_ref(&proposal));
     assert!(matches!(world.runtime.resume(&ann(), &proposal.invocation).await, Err(InvokeError::State { .. })));
     world.approve(&proposal.invocation).await;
     assert!(world.reached("POST").is_empty(), "approving sends nothing");

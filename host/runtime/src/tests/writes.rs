@@ -116,7 +116,7 @@ async fn killed_between_sent_and_the_answer_it_is_unknown_and_never_sent_again()
     assert!(matches!(world.runtime.resume(&ann(), &id).await, Err(InvokeError::Later { .. })), "the claim lives");
     world.clock.advance(Duration::from_secs(120));
     let recovered = world.runtime.recover(&ann().tenant).await.unwrap();
-    assert_eq!(recovered.unknown, [id.clone()]);
+    assert_eq!(recovered.unknown, std::slice::from_ref(&id));
     assert!(
         matches!(world.runtime.resume(&ann(), &id).await, Err(InvokeError::State { state, .. }) if state == "unknown")
     );
