@@ -248,7 +248,10 @@ impl State {
                     got.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
                 match self.hold(media_type, got.body) {
                     Ok(blob) => Payload::Blob(blob),
-                    Err(super::ProblemOr::Typed(_)) => return Err(HttpErrorOr::Typed(Error::TooLarge(self.limits.blobs as u64))),Err(super::ProblemOr::Trap(trap)) => return Err(trap.into()),
+                    Err(super::ProblemOr::Typed(_)) => {
+                        return Err(HttpErrorOr::Typed(Error::TooLarge(self.limits.blobs as u64)));
+                    }
+                    Err(super::ProblemOr::Trap(trap)) => return Err(trap.into()),
                 }
             }
         };

@@ -58,7 +58,9 @@ impl Runtime {
             match self.proposal_of(&record).await {
                 Ok(proposal) => proposals.push(proposal),
                 // Its connection or connector is gone, and with it what there was to decide.
-                Err(InvokeError::NotFound { what }) => tracing::debug!(invocation = %record.invocation, what, "skipped"),
+                Err(InvokeError::NotFound { what }) => {
+                    tracing::debug!(invocation = %record.invocation, what, "skipped")
+                }
                 Err(error) => return Err(error),
             }
         }
