@@ -27,7 +27,11 @@ const KEPT_SHARE: u32 = 16;
 
 /// Tokens that this process has drawn and not used yet, by bucket.
 #[derive(Default)]
-pub(crate) struct Drawn(Mutex<HashMap<String, Kept>>);
+pub(crate) struct Drawn {
+    kept: Mutex<HashMap<String, Kept>>,
+    /// One draw at a time: of thirty requests that begin together each would draw a batch, and all but one in vain.
+    turn: tokio::sync::Mutex<()>,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Kept {
@@ -40,6 +44,10 @@ struct Kept {
 #[async_trait]
 impl Limiter for Store {
     async fn take(&self, _at: &Authority, buckets: &[Bucket]) -> StoreResult<Option<u64>> {
+        if self.drawn.spend(buckets, self.db.now().0) {
+            return Ok(None);
+        }
+        let _turn = self.drawn.turn.lock().await;
         let now = self.db.now().0;
         let mut wanted = Vec::new();
         let mut used = Vec::new();
@@ -68,8 +76,8 @@ impl Limiter for Store {
         let answer = self.db.write(Durability::Eventual, move |db| draw(db, &asked, now)).await;
         let mut kept = self.drawn.lock();
         match answer {
-            Ok(None) => {
-                for (bucket, count) in wanted {
+            Ok(Drew::Tokens(counts)) => {
+                for ((bucket, _), count) in wanted.into_iter().zip(counts) {
                     let slice = now / width(&bucket);
                     let entry = kept.entry(bucket.key).or_default();
                     if entry.slice == slice {
@@ -79,13 +87,16 @@ impl Limiter for Store {
                 }
                 Ok(None)
             }
-            not_drawn => {
+            nothing => {
                 for (key, slice) in used {
                     if let Some(entry) = kept.get_mut(&key).filter(|entry| entry.slice == slice) {
                         entry.left += 1;
                     }
                 }
-                Ok(not_drawn?)
+                match nothing? {
+                    Drew::Wait(millis) => Ok(Some(millis)),
+                    Drew::Tokens(_) => Ok(None),
+                }
             }
         }
     }
@@ -106,28 +117,55 @@ impl Limiter for Store {
 impl Drawn {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         // What a panicking holder left is at worst a token too few.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses a kept token of every bucket, or none.
+    fn spend(&self, buckets: &[Bucket], now: u64) -> bool {
+        let mut kept = self.lock();
+        let has = |bucket: &Bucket| {
+            kept.get(&bucket.key).is_some_and(|entry| entry.slice == now / width(bucket) && entry.left > 0)
+        };
+        if !buckets.iter().all(has) {
+            return false;
+        }
+        for bucket in buckets {
+            if let Some(entry) = kept.get_mut(&bucket.key) {
+                entry.left = entry.left.saturating_sub(1);
+            }
+        }
+        true
     }
 }
 
+/// What came of a draw.
+enum Drew {
+    /// So many of each bucket, one at least.
+    Tokens(Vec<u32>),
+    /// Nothing; in so many milliseconds there will be one.
+    Wait(u64),
+}
+
 /// Draws the counts from all buckets, fewer where fewer are left but one at least; or says how long to wait.
-fn draw(db: &Connection, wanted: &[(Bucket, u32)], now: u64) -> Outcome<Option<u64>> {
+fn draw(db: &Connection, wanted: &[(Bucket, u32)], now: u64) -> Outcome<Drew> {
     let mut wait = 0;
     let mut drawn = Vec::new();
     for (bucket, count) in wanted {
         let mut level = Level::read(db, bucket, now)?;
         match level.take(bucket, *count, now) {
-            None => drawn.push((bucket, level)),
-            Some(millis) => wait = wait.max(millis),
+            Ok(count) => drawn.push((bucket, level, count)),
+            Err(millis) => wait = wait.max(millis),
         }
     }
     if wait > 0 {
-        return Ok(Some(wait));
+        return Ok(Drew::Wait(wait));
     }
-    for (bucket, level) in drawn {
+    let mut counts = Vec::with_capacity(drawn.len());
+    for (bucket, level, count) in drawn {
         level.write(db, bucket)?;
+        counts.push(count);
     }
-    Ok(None)
+    Ok(Drew::Tokens(counts))
 }
 
 /// What was drawn from a bucket in the slices that count.
@@ -150,23 +188,24 @@ impl Level {
         Ok(Self { slices, blocked })
     }
 
-    /// Takes `count`; or answers in how many milliseconds there will be one.
-    fn take(&mut self, bucket: &Bucket, count: u32, now: u64) -> Option<u64> {
+    /// Takes `count`, or what is left of it; with nothing left, says in how many milliseconds there will be one.
+    fn take(&mut self, bucket: &Bucket, count: u32, now: u64) -> Result<u32, u64> {
         if self.blocked > now {
-            return Some(self.blocked - now);
+            return Err(self.blocked - now);
         }
-        let (width, most) = (width(bucket), u64::from(bucket.rate.requests.max(1)));
-        let drawn: u64 = self.slices.iter().map(|(_, drawn)| u64::from(*drawn)).sum();
-        if drawn + u64::from(count) > most {
+        let (width, most) = (width(bucket), bucket.rate.requests.max(1));
+        let drawn: u32 = self.slices.iter().fold(0, |sum, (_, drawn)| sum.saturating_add(*drawn));
+        let count = count.min(most.saturating_sub(drawn));
+        if count == 0 {
             let oldest = self.slices.iter().map(|(slice, _)| *slice).min().unwrap_or(now / width);
-            return Some(((oldest + SLICES + 1) * width).saturating_sub(now).max(1));
+            return Err(((oldest + SLICES + 1) * width).saturating_sub(now).max(1));
         }
         let slice = now / width;
         match self.slices.iter_mut().find(|(number, _)| *number == slice) {
             Some((_, drawn)) => *drawn += count,
             None => self.slices.push((slice, count)),
         }
-        None
+        Ok(count)
     }
 
     fn write(&self, db: &Connection, bucket: &Bucket) -> Outcome<()> {
@@ -185,4 +224,46 @@ fn window(bucket: &Bucket) -> u64 {
 /// Milliseconds of a slice.
 fn width(bucket: &Bucket) -> u64 {
     window(bucket).div_ceil(SLICES)
+}
+
+#[cfg(test)]
+mod tests {
+    use sallyport::ids::{ConnectionId, InvocationId, TenantId};
+    use sallyport::ports::Rate;
+    use sallyport::{Caller, Fence};
+
+    use super::*;
+
+    fn authority() -> Authority {
+        Authority {
+            caller: Caller::system(TenantId::new("acme")),
+            connection: ConnectionId::new("con"),
+            invocation: InvocationId::new("inv"),
+            fence: Fence::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_that_begin_together_share_a_draw() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let bucket = Bucket { key: "drive".into(), rate: Rate { requests: 200, millis: 60_000 } };
+        let (at, buckets) = (authority(), [bucket]);
+        let all = futures::future::join_all((0..150).map(|_| store.take(&at, &buckets))).await;
+        assert!(all.into_iter().all(|answer| answer.unwrap().is_none()), "150 of 200 tokens were not to be had at once");
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_rate_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
+        let buckets = [Bucket { key: "trello".into(), rate: Rate { requests: 50, millis: 600_000 } }];
+        let at = authority();
+        let mut given = 0;
+        for _ in 0..60 {
+            given += u32::from(one.take(&at, &buckets).await.unwrap().is_none());
+            given += u32::from(other.take(&at, &buckets).await.unwrap().is_none());
+        }
+        assert!((40..=50).contains(&given), "{given} of 50 tokens were given to two stores");
+    }
 }
