@@ -49,6 +49,7 @@ pub fn config(simulation: &Simulation) -> Config {
     let urls = simulation.urls();
     let repoint = [
         ("google-drive.api", &urls.drive),
+        ("google-drive.admin", &urls.drive),
         ("google-drive.auth", &urls.oauth),
         ("trello.api", &urls.trello),
         ("trello.auth", &urls.oauth),
