@@ -32,7 +32,7 @@ pub struct Provider {
 pub enum RegistryProblem {
     /// The provider is in nobody's list.
     #[error(
-        "the provider {provider} is not registered: an operator can add [provider.{provider}] with its origins and auth endpoints to the registry file (--registry)"
+        "the provider {provider} is not registered: an operator can add [provider.{provider}] with its origins and auth endpoints to the host's registry file"
     )]
     Unlisted {
         /// The provider.
@@ -227,5 +227,18 @@ mod tests {
         for known in ["google", "trello", "notion", "slack"] {
             assert!(Registry::default().provider(known).is_some(), "{known}");
         }
+    }
+
+    #[test]
+    fn our_own_connectors_stay_within_the_registry() {
+        let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
+        let mut checked = 0;
+        for folder in std::fs::read_dir(plugins).expect("plugins/").flatten() {
+            let Ok(text) = std::fs::read_to_string(folder.path().join("connector.toml")) else { continue };
+            let manifest = Manifest::from_toml(&text).expect("a manifest");
+            assert_eq!(Registry::default().check(&manifest), Ok(()), "{}", manifest.connector.id);
+            checked += 1;
+        }
+        assert!(checked >= 2, "{checked} manifests in {plugins}");
     }
 }

@@ -41,7 +41,7 @@ pub enum CredentialError {
     #[error("the token endpoint refuses: {0}")]
     Refused(String),
     /// The registered client is not whole.
-    #[error("no {field} is registered for {provider}: an operator can register the client's fields (connect --client)")]
+    #[error("no {field} is registered for {provider}: an operator can register the client's fields")]
     Client {
         /// The provider.
         provider: String,

@@ -91,9 +91,7 @@ pub enum Refusal {
         slots: String,
     },
     /// The host's name leads to an address that is not public.
-    #[error(
-        "{host} leads to {address}, which is no public address; an operator can re-point the origin: --repoint {cure}"
-    )]
+    #[error("{host} leads to {address}, which is no public address; an operator can re-point the origin: {cure}")]
     Address {
         /// The host.
         host: String,

@@ -59,6 +59,8 @@ pub struct Ready {
     target: Target,
     attached: Option<Arc<Attached>>,
     buckets: Vec<Bucket>,
+    /// When the invocation's patience with this request ends: its waits before and between attempts count together.
+    deadline: Instant,
 }
 
 impl Ready {
@@ -116,7 +118,7 @@ impl Egress {
         let deadline = Instant::now() + authorised.live().patience();
         let buckets = self.buckets(at, connection, &authorised).await?;
         self.draw(at, &buckets, deadline).await?;
-        self.open(at, connection, authorised, buckets).await
+        self.open(at, connection, authorised, buckets, deadline).await
     }
 
     /// Everything of [`Self::prepare`] but the rate tokens.
@@ -126,13 +128,14 @@ impl Egress {
         connection: &Connection,
         authorised: Authorised,
         buckets: Vec<Bucket>,
+        deadline: Instant,
     ) -> Result<Ready, EgressError> {
         let manifest = authorised.live().manifest().clone();
         let connector = manifest.connector.id.as_str();
         let target = self.wire.origin(connector, authorised.origin(), authorised.url());
         self.wire.vet(&target).await.map_err(|error| match error {
             NoWay::Private(host, address) => {
-                let cure = format!("{connector}.{}=http://…", authorised.origin());
+                let cure = format!("{connector}.{} = \"http://…\"", authorised.origin());
                 EgressError::Refused(Refusal::Address { host, address, cure })
             }
             NoWay::Unreachable(why) => EgressError::Unreachable(why),
@@ -141,7 +144,7 @@ impl Egress {
             Some(slot) => Some(self.credentials.attach(at, connection, &manifest, slot).await?),
             None => None,
         };
-        Ok(Ready { authorised, connection: connection.clone(), target, attached, buckets })
+        Ok(Ready { authorised, connection: connection.clone(), target, attached, buckets, deadline })
     }
 
     /// Draws one token of each bucket, waiting until `deadline` at the latest.

@@ -25,6 +25,7 @@ enum Failure {
     TooLarge(u64),
     Secret,
     Unreadable(String),
+    Ours(String),
 }
 
 impl Egress {
@@ -47,12 +48,7 @@ impl Egress {
             return Err(Refusal::Unrecorded { method, target }.into());
         }
         let mut ready = ready;
-        let mut pace = Pace {
-            deadline: Instant::now() + ready.authorised.live().patience(),
-            attempt: 1,
-            renewed: false,
-            in_doubt: false,
-        };
+        let mut pace = Pace { deadline: ready.deadline, attempt: 1, renewed: false, in_doubt: false };
         let mut hops = 0;
         loop {
             let outcome = self.exchange(at, &mut ready, &mut pace).await;
@@ -65,7 +61,7 @@ impl Egress {
             let hop = hop?;
             let buckets = self.buckets(at, &ready.connection, &hop).await?;
             self.draw(at, &buckets, pace.deadline).await?;
-            ready = self.open(at, &ready.connection, hop, buckets).await?;
+            ready = self.open(at, &ready.connection, hop, buckets, pace.deadline).await?;
             pace.attempt = 1;
         }
     }
@@ -114,6 +110,7 @@ impl Egress {
                             self.directory.set_state(at.tenant(), &at.connection, ConnectionState::Flagged).await?;
                             return Err(EgressError::SecretInResponse);
                         }
+                        Failure::Ours(why) => return Err(EgressError::Host(why)),
                         Failure::Unreadable(why) if is_write => return Err(EgressError::InDoubt(why)),
                         Failure::Unreadable(why) => return Err(EgressError::Interrupted(why)),
                         Failure::Broken(Broken::BeforeSending(why)) => EgressError::Unreachable(why),
@@ -168,7 +165,7 @@ impl Egress {
     async fn send(&self, ready: &Ready) -> Result<(Response, Option<u64>), Failure> {
         let authorised = &ready.authorised;
         let manifest = authorised.live().manifest();
-        let client = self.wire.client(&ready.target).map_err(|why| Failure::Broken(Broken::BeforeSending(why)))?;
+        let client = self.wire.client(&ready.target).map_err(Failure::Ours)?;
         let mut request = client.request(authorised.http_method().clone(), ready.target.url.clone());
         for (name, value) in authorised.headers() {
             request = request.header(name.clone(), value.clone());

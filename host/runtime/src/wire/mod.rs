@@ -177,3 +177,54 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Every name leads to this machine.
+    struct Loopback(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl Lookup for Loopback {
+        async fn lookup(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()])
+        }
+    }
+
+    #[tokio::test]
+    async fn the_client_itself_connects_to_judged_addresses_only() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let lookup = Arc::new(Loopback(AtomicUsize::new(0)));
+        let wire = Wire::with_lookup(WireConfig::default(), lookup.clone());
+        let url = Url::parse(&format!("https://api.acme.example:{port}/")).expect("a URL");
+        let target = Target { url: url.clone(), repointed: false };
+        assert!(matches!(wire.vet(&target).await, Err(NoWay::Private(..))));
+
+        // Even asked without having vetted anything.
+        let client = wire.client(&target).expect("TLS, for which ca-certificates have to be installed");
+        let error = Broken::from(client.get(url).send().await.expect_err("refused"));
+        assert!(
+            matches!(&error, Broken::BeforeSending(why) if why.contains("127.0.0.1, which is no public address")),
+            "{error:?}"
+        );
+        assert_eq!(lookup.0.load(Ordering::SeqCst), 2);
+        let plain = Url::parse(&format!("http://api.acme.example:{port}/")).expect("a URL");
+        assert!(client.get(plain).send().await.is_err(), "https only");
+        let accepted = futures::poll!(std::pin::pin!(listener.accept()));
+        assert!(accepted.is_pending(), "a socket was opened");
+    }
+
+    #[tokio::test]
+    async fn an_address_literal_is_no_public_target() {
+        let wire = Wire::new(WireConfig::default());
+        for url in ["https://8.8.8.8/", "https://[2606:4700::1111]/", "https://127.0.0.1/"] {
+            let target = Target { url: Url::parse(url).expect("a URL"), repointed: false };
+            assert!(matches!(wire.vet(&target).await, Err(NoWay::Private(..))), "{url}");
+        }
+    }
+}
