@@ -110,7 +110,7 @@ mod tests {
         let both = [wide.clone(), narrow];
         assert_eq!(limiter.take_at(&both, now), None);
         assert_eq!(limiter.take_at(&both, now), Some(60_000));
-        assert_eq!(limiter.take_at(&[wide.clone()], now), None, "the refused draw took nothing");
+        assert_eq!(limiter.take_at(std::slice::from_ref(&wide), now), None, "the refused draw took nothing");
         assert_eq!(limiter.take_at(&[wide], now), Some(1000));
     }
 

@@ -160,7 +160,7 @@ mod tests {
             b"%",
             b"\\u00",
             b"\\",
-            TOKEN[1..].as_bytes(),
+            &TOKEN.as_bytes()[1..],
             &[0xff, b'\\', b'u', 0xff, 0xff, 0xff, 0xff],
         ] {
             assert!(!scanner.finds(body), "{body:?}");

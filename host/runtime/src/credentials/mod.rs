@@ -155,6 +155,8 @@ struct Opened {
     refresh: Option<Secret>,
 }
 
+/// A secret made ready, with the row of the client whose fields stand in it.
+type Dressed = (Option<SealedSecret>, Arc<Attached>);
 type SlotKey = (TenantId, ConnectionId, SlotName);
 
 /// Keeps, attaches and refreshes secrets. Cheap to clone.
@@ -174,7 +176,7 @@ struct Inner {
     holder: String,
     flights: Mutex<HashMap<SlotKey, Arc<tokio::sync::Mutex<()>>>>,
     opened: Mutex<HashMap<SlotKey, Arc<Opened>>>,
-    attached: Mutex<HashMap<SlotKey, (Option<SealedSecret>, Arc<Attached>)>>,
+    attached: Mutex<HashMap<SlotKey, Dressed>>,
 }
 
 impl Credentials {

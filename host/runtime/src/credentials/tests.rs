@@ -212,8 +212,8 @@ async fn nothing_stored_holds_a_secret_in_plain() {
     let host = Host::new(&service).await;
     host.clock.advance(3_600_000);
     attach(&host).await.expect("attached");
-    let all =
-        format!("{:?} {:?}", host.ports.history.lock(), host.credentials.slots(&authority()).await.expect("slots"));
+    let facts = host.credentials.slots(&authority()).await.expect("slots");
+    let all = format!("{:?} {facts:?}", host.ports.history.lock());
     for secret in [TOKEN, "access-1", "refresh-1", "refresh-2"] {
         assert!(!all.contains(secret), "{secret}");
         assert!(

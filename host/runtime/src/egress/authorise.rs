@@ -105,22 +105,19 @@ fn candidates<'l>(live: &'l Live, method: &str, url: &CheckedUrl) -> Result<Vec<
         found.sort_by_key(|(capability, ..)| capability.access == Access::Read);
         return Ok(found);
     }
-    let method = method.escape_default().to_string();
+    let method = method.escape_default();
+    let request = format!("{method} {}", url.target());
     let other = live.manifest().capabilities.iter().find(|capability| !matching(capability).is_empty());
     Err(match other {
         None => {
             let template = format!("{method} {{{}}}{}", url.origin, url.url.path());
-            Refusal::NoRoute { method, target: url.target(), template }
+            Refusal::NoRoute { request, template }
         }
-        Some(capability) if !live.is_granted(&capability.id) => Refusal::NotGranted {
-            method,
-            target: url.target(),
-            capability: capability.id.to_string(),
-            cure: live.cure(capability),
-        },
+        Some(capability) if !live.is_granted(&capability.id) => {
+            Refusal::NotGranted { request, capability: capability.id.to_string(), cure: live.cure(capability) }
+        }
         Some(capability) => Refusal::NotLive {
-            method,
-            target: url.target(),
+            request,
             capability: capability.id.to_string(),
             standing: live.standing(),
             live: live.ids().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

@@ -24,34 +24,28 @@ pub enum Refusal {
         declared: String,
     },
     /// No route of the connector matches.
-    #[error("no route allows {method} {target}: add \"{template}\" to a capability in connector.toml")]
+    #[error("no route allows {request}: add \"{template}\" to a capability in connector.toml")]
     NoRoute {
-        /// The method.
-        method: String,
-        /// Origin and path.
-        target: String,
+        /// Method, origin and path.
+        request: String,
         /// The route that would match.
         template: String,
     },
     /// A route matches, of a capability that nobody granted.
-    #[error("{method} {target} needs {capability}, which is not granted; an admin can grant it: {cure}")]
+    #[error("{request} needs {capability}, which is not granted; an admin can grant it: {cure}")]
     NotGranted {
-        /// The method.
-        method: String,
-        /// Origin and path.
-        target: String,
+        /// Method, origin and path.
+        request: String,
         /// The capability.
         capability: String,
         /// The command.
         cure: String,
     },
     /// A route matches, of a granted capability that this invocation does not have.
-    #[error("{method} {target} needs {capability}, which is not live in {standing} (live: {live}): {cure}")]
+    #[error("{request} needs {capability}, which is not live in {standing} (live: {live}): {cure}")]
     NotLive {
-        /// The method.
-        method: String,
-        /// Origin and path.
-        target: String,
+        /// Method, origin and path.
+        request: String,
         /// The capability.
         capability: String,
         /// What runs.
@@ -111,12 +105,10 @@ pub enum Refusal {
         origin: String,
     },
     /// A write without its record, or with that of another.
-    #[error("{method} {target} is a write and there is no record of it")]
+    #[error("{request} is a write and there is no record of it")]
     Unrecorded {
-        /// The method.
-        method: String,
-        /// Origin and path.
-        target: String,
+        /// Method, origin and path.
+        request: String,
     },
 }
 

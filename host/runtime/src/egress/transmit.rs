@@ -44,8 +44,8 @@ impl Egress {
             Permit::Write(record) => ready.authorised.is_write() && record.is_of(&ready),
         };
         if !permitted {
-            let (method, target) = (ready.authorised.method().to_owned(), ready.authorised.target());
-            return Err(Refusal::Unrecorded { method, target }.into());
+            let request = format!("{} {}", ready.authorised.method(), ready.authorised.target());
+            return Err(Refusal::Unrecorded { request }.into());
         }
         let mut ready = ready;
         let mut pace = Pace { deadline: ready.deadline, attempt: 1, renewed: false, in_doubt: false };
