@@ -16,14 +16,15 @@ use crate::sink::kind;
 pub(crate) struct Readable {
     /// Connections that count, by key.
     pub(crate) live: HashMap<i64, Live>,
-    lists: HashSet<i64>,
+    /// Lists that let the caller in, with their connection.
+    lists: HashMap<i64, i64>,
     containers: HashSet<(i64, String)>,
 }
 
 impl Readable {
     pub(crate) fn by(db: &Connection, tenant: i64, who: &Who) -> Outcome<Self> {
         let live = live(db, tenant)?;
-        let mut readable = Self { live: HashMap::new(), lists: HashSet::new(), containers: HashSet::new() };
+        let mut readable = Self { live: HashMap::new(), lists: HashMap::new(), containers: HashSet::new() };
         let mut by_source: HashMap<i64, HashSet<Column>> = HashMap::new();
         for connection in &live {
             if !by_source.contains_key(&connection.source) {
@@ -37,7 +38,7 @@ impl Readable {
 
     /// Whether a list lets the caller in. Its connection is a live one.
     pub(crate) fn admits(&self, acl: i64) -> bool {
-        self.lists.contains(&acl)
+        self.lists.contains_key(&acl)
     }
 
     /// Whether the caller reads a container, as this connection attests it.
@@ -49,19 +50,13 @@ impl Readable {
     pub(crate) fn documents(&self, db: &Connection) -> Outcome<RoaringTreemap> {
         let mut found = RoaringTreemap::new();
         let mut sql = db.prepare_cached("SELECT document FROM attestations WHERE connection = ? AND acl = ?")?;
-        for (acl, connection) in self.owners(db)? {
+        for (acl, connection) in &self.lists {
             let mut rows = sql.query(params![connection, acl])?;
             while let Some(row) = rows.next()? {
                 found.insert(row.get(0)?);
             }
         }
         Ok(found)
-    }
-
-    fn owners(&self, db: &Connection) -> Outcome<Vec<(i64, i64)>> {
-        let mut sql = db.prepare_cached("SELECT connection FROM acls WHERE key = ?")?;
-        let owner = |acl: &i64| Ok((*acl, sql.query_row([acl], |row| row.get(0))?));
-        self.lists.iter().map(owner).collect()
     }
 
     /// Follows the lists that name one of the principals down through the containers that have them, to the lists that
@@ -96,7 +91,7 @@ impl Readable {
             name(kind::ANYONE, "")?;
         }
         while let Some(acl) = open.pop() {
-            if !self.lists.insert(acl) {
+            if self.lists.insert(acl, connection.key).is_some() {
                 continue;
             }
             let mut rows = containers.query([acl])?;

@@ -20,10 +20,10 @@ use sallyport_store::{Options, Store};
 
 /// A clock that stands until it is moved.
 #[derive(Clone, Default)]
-pub struct Hands(Arc<AtomicU64>);
+pub(crate) struct Hands(Arc<AtomicU64>);
 
 impl Hands {
-    pub fn forward(&self, millis: u64) {
+    pub(crate) fn forward(&self, millis: u64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }
@@ -35,20 +35,20 @@ impl Clock for Hands {
 }
 
 /// A store in a folder of its own, with tenant `acme`.
-pub struct Given {
-    pub folder: tempfile::TempDir,
-    pub clock: Hands,
-    pub store: Store,
+pub(crate) struct Given {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Hands,
+    pub(crate) store: Store,
 }
 
-pub const RECIPE: &str = "test/1";
+pub(crate) const RECIPE: &str = "test/1";
 
 impl Given {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(None).await
     }
 
-    pub async fn with(max_pages: Option<u32>) -> Self {
+    pub(crate) async fn with(max_pages: Option<u32>) -> Self {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Hands::default());
         let options = Options { clock: Some(Arc::new(clock.clone())), max_pages };
         let store = Store::open_with(folder.path(), options).unwrap();
@@ -57,19 +57,19 @@ impl Given {
     }
 
     /// The same directory as another process has it.
-    pub fn another(&self) -> Store {
+    pub(crate) fn another(&self) -> Store {
         let options = Options { clock: Some(Arc::new(self.clock.clone())), max_pages: None };
         Store::open_with(self.folder.path(), options).unwrap()
     }
 
-    pub async fn connection(&self, id: &str, source: &str, owner: Owner) -> Stream {
+    pub(crate) async fn connection(&self, id: &str, source: &str, owner: Owner) -> Stream {
         let connection = connection(id, source, owner);
         self.store.put_connection(&connection).await.unwrap();
         self.stream(&connection.id, source).await
     }
 
     /// Begins a pull of the stream `all`.
-    pub async fn stream(&self, connection: &ConnectionId, source: &str) -> Stream {
+    pub(crate) async fn stream(&self, connection: &ConnectionId, source: &str) -> Stream {
         let mut stream = Stream {
             store: self.store.clone(),
             at: authority(connection),
@@ -82,7 +82,7 @@ impl Given {
     }
 
     /// One chunk, the text, for everything that waits.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         let (tenant, recipe) = (sallyport_index::TenantId::new("acme"), Recipe::new(RECIPE));
         loop {
             let pending = self.store.pending(&tenant, &recipe, 1000).await.unwrap();
@@ -98,7 +98,7 @@ impl Given {
     }
 
     /// Ids of all that the caller finds, after everything was indexed.
-    pub async fn finds(&self, caller: &Caller) -> Vec<String> {
+    pub(crate) async fn finds(&self, caller: &Caller) -> Vec<String> {
         self.settle().await;
         let found = self.resolved(caller).await;
         let mut ids: Vec<String> = found.into_iter().map(|chunk| chunk.document.id).collect();
@@ -107,7 +107,7 @@ impl Given {
     }
 
     /// Every chunk that the caller may see; `readable` and `resolve` must agree about the documents.
-    pub async fn resolved(&self, caller: &Caller) -> Vec<sallyport_index::ResolvedChunk> {
+    pub(crate) async fn resolved(&self, caller: &Caller) -> Vec<sallyport_index::ResolvedChunk> {
         let (caller, recipe) = (searcher(caller), Recipe::new(RECIPE));
         let readable = self.store.readable(&caller, &recipe).await.unwrap();
         let since = sallyport_index::Seq(0);
@@ -121,23 +121,23 @@ impl Given {
 }
 
 /// A pull under way.
-pub struct Stream {
-    pub store: Store,
-    pub at: Authority,
-    pub source: SourceId,
-    pub stream: StreamId,
-    pub generation: u64,
+pub(crate) struct Stream {
+    pub(crate) store: Store,
+    pub(crate) at: Authority,
+    pub(crate) source: SourceId,
+    pub(crate) stream: StreamId,
+    pub(crate) generation: u64,
 }
 
 impl Stream {
-    pub async fn begin(&mut self, sweep: bool) -> StoreResult<bool> {
+    pub(crate) async fn begin(&mut self, sweep: bool) -> StoreResult<bool> {
         let state = self.store.begin(&self.at, &self.source, &self.stream, sweep, 60_000).await?;
         self.at.fence = state.lease.fence;
         self.generation = state.generation;
         Ok(state.sweep)
     }
 
-    pub async fn commit(&mut self, changes: Vec<Change>) -> Committed {
+    pub(crate) async fn commit(&mut self, changes: Vec<Change>) -> Committed {
         let cursor = format!("cursor {}", self.generation + 1);
         let batch = Batch { changes, cursor, after: self.generation };
         let committed = self.store.commit(&self.at, &self.source, &self.stream, batch).await.unwrap();
@@ -145,16 +145,16 @@ impl Stream {
         committed
     }
 
-    pub async fn finish(&self, finish: Finish) -> Vec<String> {
+    pub(crate) async fn finish(&self, finish: Finish) -> Vec<String> {
         self.store.finish(&self.at, &self.source, &self.stream, finish).await.unwrap()
     }
 }
 
-pub fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::new("acme")
 }
 
-pub fn connection(id: &str, source: &str, owner: Owner) -> Connection {
+pub(crate) fn connection(id: &str, source: &str, owner: Owner) -> Connection {
     Connection {
         id: ConnectionId::new(id),
         tenant: tenant(),
@@ -174,7 +174,7 @@ pub fn connection(id: &str, source: &str, owner: Owner) -> Connection {
     }
 }
 
-pub fn authority(connection: &ConnectionId) -> Authority {
+pub(crate) fn authority(connection: &ConnectionId) -> Authority {
     Authority {
         caller: Caller::system(tenant()),
         connection: connection.clone(),
@@ -183,7 +183,7 @@ pub fn authority(connection: &ConnectionId) -> Authority {
     }
 }
 
-pub fn caller(email: &str) -> Caller {
+pub(crate) fn caller(email: &str) -> Caller {
     Caller {
         tenant: tenant(),
         subject: SubjectId::new(email.split('@').next().unwrap()),
@@ -192,7 +192,7 @@ pub fn caller(email: &str) -> Caller {
     }
 }
 
-pub fn searcher(caller: &Caller) -> sallyport_index::Caller {
+pub(crate) fn searcher(caller: &Caller) -> sallyport_index::Caller {
     sallyport_index::Caller {
         tenant: sallyport_index::TenantId::new(caller.tenant.as_str()),
         subject: caller.subject.to_string(),
@@ -200,7 +200,7 @@ pub fn searcher(caller: &Caller) -> sallyport_index::Caller {
     }
 }
 
-pub fn chunk(text: &str) -> sallyport_index::NewChunk {
+pub(crate) fn chunk(text: &str) -> sallyport_index::NewChunk {
     sallyport_index::NewChunk {
         ordinal: 0,
         text: text.into(),
@@ -210,28 +210,28 @@ pub fn chunk(text: &str) -> sallyport_index::NewChunk {
     }
 }
 
-pub fn email(address: &str) -> Principal {
+pub(crate) fn email(address: &str) -> Principal {
     Principal::Email(address.into())
 }
 
-pub fn user(id: &str) -> Principal {
+pub(crate) fn user(id: &str) -> Principal {
     Principal::User(id.into())
 }
 
-pub fn group(id: &str) -> Principal {
+pub(crate) fn group(id: &str) -> Principal {
     Principal::Group(id.into())
 }
 
-pub fn readers(who: &[Principal]) -> Access {
+pub(crate) fn readers(who: &[Principal]) -> Access {
     let entries = who.iter().cloned().map(|who| AccessEntry { who, level: Level::Read }).collect();
     Access::Known { entries, inherit: Vec::new() }
 }
 
-pub fn inherits(containers: &[&str]) -> Access {
+pub(crate) fn inherits(containers: &[&str]) -> Access {
     Access::Known { entries: Vec::new(), inherit: containers.iter().map(ToString::to_string).collect() }
 }
 
-pub fn document(id: &str, text: &str, access: Access) -> Document {
+pub(crate) fn document(id: &str, text: &str, access: Access) -> Document {
     Document {
         id: id.into(),
         revision: None,
@@ -249,26 +249,26 @@ pub fn document(id: &str, text: &str, access: Access) -> Document {
     }
 }
 
-pub fn upsert(id: &str, text: &str, access: Access) -> Change {
+pub(crate) fn upsert(id: &str, text: &str, access: Access) -> Change {
     Change::Upsert(Box::new(document(id, text, access)))
 }
 
-pub fn container(id: &str, parent: Option<&str>, access: Access) -> Change {
+pub(crate) fn container(id: &str, parent: Option<&str>, access: Access) -> Change {
     let (kind, name) = ("folder".into(), format!("Folder {id}"));
     Change::UpsertContainer(Container { id: id.into(), kind, name, parent: parent.map(Into::into), access })
 }
 
-pub fn members(group: &str, reset: bool, add: &[Principal], remove: &[Principal]) -> Change {
+pub(crate) fn members(group: &str, reset: bool, add: &[Principal], remove: &[Principal]) -> Change {
     Change::Members(Membership { group: group.into(), reset, add: add.to_vec(), remove: remove.to_vec() })
 }
 
-pub fn person(user: &str, email: Option<&str>, active: bool) -> Change {
+pub(crate) fn person(user: &str, email: Option<&str>, active: bool) -> Change {
     Change::Person(Person { user: user.into(), email: email.map(Into::into), name: None, active })
 }
 
 impl Given {
     /// Rows of a table, seen past the store.
-    pub fn rows(&self, table: &str) -> u64 {
+    pub(crate) fn rows(&self, table: &str) -> u64 {
         let db = rusqlite::Connection::open(self.folder.path().join("sallyport.db")).unwrap();
         db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }

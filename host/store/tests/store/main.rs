@@ -1,5 +1,14 @@
 //! The store, by its effects: what its traits answer, and what lies on the disk.
 
+mod access;
+mod accounts;
+mod chunks;
+mod disk;
+mod documents;
+mod figures;
+mod format;
 mod given;
-
+mod journal;
+mod limiter;
+mod ports;
 mod sink;

@@ -15,7 +15,7 @@ fn for_ann() -> sallyport::document::Access {
 #[tokio::test]
 async fn a_batch_and_its_cursor_are_kept_together_and_once() {
     let given = Given::new().await;
-    let mut drive = given.connection("drive", "s1", Owner::Workspace).await;
+    let drive = given.connection("drive", "s1", Owner::Workspace).await;
     let batch = Batch {
         changes: vec![upsert("a", "Text.", for_ann()), upsert("b", "Text.", for_ann())],
         cursor: "first".into(),

@@ -1,0 +1,116 @@
+//! Tenants, keys, users, the signing key, settings.
+
+use std::os::unix::fs::PermissionsExt;
+
+use sallyport::caller::Role;
+use sallyport::ids::{SubjectId, TenantId};
+use sallyport::ports::StoreError;
+use sallyport_store::accounts::{Holder, User};
+
+use crate::given::{Given, tenant};
+
+#[tokio::test]
+async fn a_tenant_is_made_once_with_a_well_formed_id() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    for bad in ["acme", "", "Acme", "a b", "a/b", &"a".repeat(65)] {
+        let made = accounts.create_tenant(&TenantId::new(bad), "Name").await;
+        assert!(matches!(made, Err(StoreError::Conflict { .. })), "{bad}");
+    }
+    accounts.create_tenant(&TenantId::new("beta-2"), "Beta").await.unwrap();
+    let names: Vec<String> = accounts.tenants().await.unwrap().into_iter().map(|tenant| tenant.name).collect();
+    assert_eq!(names, ["Acme", "Beta"]);
+    assert_eq!(accounts.tenant(&tenant()).await.unwrap().name, "Acme");
+    assert!(matches!(accounts.tenant(&TenantId::new("none")).await, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_key_opens_until_it_is_revoked_and_is_nowhere_on_the_disk() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    let service = accounts.create_key(Holder::Service(tenant()), "the web shop").await.unwrap();
+    let operator = accounts.create_key(Holder::Operator, "ops").await.unwrap();
+    let absent = accounts.create_key(Holder::Service(TenantId::new("none")), "x").await;
+    assert!(matches!(absent, Err(StoreError::NotFound { .. })));
+
+    assert_eq!(accounts.verify_key(service.reveal()).await.unwrap().as_ref(), Some(&service.key));
+    assert_eq!(accounts.verify_key(operator.reveal()).await.unwrap().unwrap().holder, Holder::Operator);
+    let mut wrong = service.reveal().to_owned();
+    let last = if wrong.pop() == Some('0') { '1' } else { '0' };
+    wrong.push(last);
+    let swapped = format!("sp_{}_{}", operator.key.id, service.reveal().rsplit('_').next().unwrap());
+    for text in [wrong.as_str(), &swapped, "", "sp_", "sp__", &service.key.id, "sp_000000000000_"] {
+        assert_eq!(accounts.verify_key(text).await.unwrap(), None, "{text}");
+    }
+    let secret = service.reveal().rsplit('_').next().unwrap().as_bytes().to_vec();
+    for entry in std::fs::read_dir(given.folder.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    }
+
+    assert!(accounts.revoke_key(None, &service.key.id).await.is_err(), "a tenant's key is not the operator's");
+    accounts.revoke_key(Some(&tenant()), &service.key.id).await.unwrap();
+    accounts.revoke_key(Some(&tenant()), &service.key.id).await.unwrap();
+    assert_eq!(accounts.verify_key(service.reveal()).await.unwrap(), None);
+    let keys = accounts.keys(Some(&tenant())).await.unwrap();
+    assert_eq!((keys.len(), keys[0].revoked.is_some(), keys[0].label.as_str()), (1, true, "the web shop"));
+    assert_eq!(accounts.keys(None).await.unwrap(), [operator.key]);
+}
+
+#[tokio::test]
+async fn a_user_has_their_addresses_alone() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    let user = |subject: &str, emails: &[&str]| User {
+        tenant: tenant(),
+        subject: SubjectId::new(subject),
+        name: subject.to_uppercase(),
+        emails: emails.iter().map(ToString::to_string).collect(),
+        roles: vec![Role::Member, Role::Approver],
+    };
+    accounts.put_user(&user("ann", &["Ann@Acme.test", "ann@other.test"])).await.unwrap();
+    accounts.put_user(&user("bo", &["bo@acme.test"])).await.unwrap();
+    let taken = accounts.put_user(&user("eve", &["ANN@acme.test"])).await;
+    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    accounts.put_user(&user("ann", &["ann@acme.test"])).await.unwrap();
+
+    let ann = accounts.user_by_email(&tenant(), "ANN@acme.test").await.unwrap();
+    assert_eq!(ann, accounts.user(&tenant(), &SubjectId::new("ann")).await.unwrap());
+    let caller = ann.caller();
+    assert_eq!((caller.is(Role::Approver), caller.emails), (true, vec!["ann@acme.test".to_owned()]));
+    assert!(accounts.user_by_email(&tenant(), "ann@other.test").await.is_err(), "replaced");
+    assert!(accounts.user_by_email(&TenantId::new("other"), "ann@acme.test").await.is_err());
+    accounts.remove_user(&tenant(), &SubjectId::new("bo")).await.unwrap();
+    assert!(accounts.remove_user(&tenant(), &SubjectId::new("bo")).await.is_err());
+    assert_eq!(accounts.users(&tenant()).await.unwrap(), [ann]);
+}
+
+#[tokio::test]
+async fn the_signing_key_is_one_and_private() {
+    let given = Given::new().await;
+    let makers: Vec<_> = (0..8)
+        .map(|_| {
+            let accounts = given.another().accounts();
+            tokio::spawn(async move { accounts.signing_key().await.unwrap() })
+        })
+        .collect();
+    let key = given.store.accounts().signing_key().await.unwrap();
+    for maker in makers {
+        assert_eq!(maker.await.unwrap(), key);
+    }
+    assert_ne!(key, [0; 32]);
+    let mode = std::fs::metadata(given.folder.path().join("token.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::write(given.folder.path().join("token.key"), b"short").unwrap();
+    assert!(given.store.accounts().signing_key().await.is_err());
+}
+
+#[tokio::test]
+async fn a_setting_is_the_last_one_put() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    assert_eq!(accounts.setting("demo").await.unwrap(), None);
+    accounts.put_setting("demo", "one").await.unwrap();
+    accounts.put_setting("demo", "two").await.unwrap();
+    assert_eq!(given.another().accounts().setting("demo").await.unwrap().as_deref(), Some("two"));
+}

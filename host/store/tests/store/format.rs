@@ -1,0 +1,247 @@
+//! Formats on disk: a directory of each one is opened for ever.
+//!
+//! `tests/data/format-1` was written by [`write_sample`]. For a new format, run this module's tests with
+//! `SALLYPORT_KEEP_SAMPLE=<an empty folder>` and check in what is there then, beside the earlier ones.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sallyport::authority::Fence;
+use sallyport::caller::Role;
+use sallyport::connection::{Constraints, Grant, Owner, Setting};
+use sallyport::document::{Access, AccessEntry, Change, Content, Level, Principal};
+use sallyport::ids::{
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, SlotName, SourceId, StreamId, SubjectId,
+    Timestamp,
+};
+use sallyport::ports::{
+    Batch, BodyRef, Bucket, Catalog, Directory, Durability, Effect, EffectState, Entry, Event, Filter, Finish, Hold,
+    Installed, Journal, Limiter, Rate, SealedBody, Sink, State, StoreError, Vault, WrappedKey,
+};
+use sallyport_agent::ports::{Conversations, Documents, Turn, TurnOutcome};
+use sallyport_index::{ChunkStore, Recipe};
+use sallyport_store::accounts::{Holder, User};
+use sallyport_store::{OpenError, Store};
+
+use crate::given::{
+    authority, caller, chunk, connection, container, document, email, group, members, person, readers, searcher, tenant,
+};
+
+const BYTES: &[u8] = b"a sealed connector";
+
+/// Puts something into every table.
+async fn write_sample(store: &Store) {
+    let accounts = store.accounts();
+    accounts.create_tenant(&tenant(), "Acme").await.unwrap();
+    accounts.create_key(Holder::Service(tenant()), "service").await.unwrap();
+    let ann = caller("ann@acme.test");
+    let user = User {
+        tenant: tenant(),
+        subject: ann.subject.clone(),
+        name: "Ann".into(),
+        emails: ann.emails.clone(),
+        roles: vec![Role::Admin],
+    };
+    accounts.put_user(&user).await.unwrap();
+    accounts.put_setting("seeded", "yes").await.unwrap();
+
+    let installed = Installed {
+        connector: ConnectorId::new("google-drive").unwrap(),
+        version: "0.1.0".into(),
+        digest: Digest::of(BYTES),
+        size: BYTES.len() as u64,
+        at: Timestamp(5),
+    };
+    store.install(&installed, BYTES).await.unwrap();
+    let mut drive = connection("drive", "s1", Owner::Person(ann.subject.clone()));
+    drive.audience = vec!["domain:acme.test".into()];
+    store.put_connection(&drive).await.unwrap();
+    store.put_grant(&grant()).await.unwrap();
+
+    let mut at = authority(&drive.id);
+    let slot = SlotName::new("user").unwrap();
+    store.replace(&at, &slot, None, &crate::ports::secret("sealed")).await.unwrap();
+    store.lease(&at, &slot, "process 1").await.unwrap();
+    store.put_client(None, "google", &crate::ports::secret("client")).await.unwrap();
+    let key = WrappedKey { id: "k1".into(), nonce: vec![3; 24], ciphertext: b"wrapped".to_vec() };
+    store.put_data_key(Some(&tenant()), None, &key).await.unwrap();
+    let bucket = Bucket { key: "google".into(), rate: Rate { requests: 10, millis: 1000 } };
+    store.take(&at, std::slice::from_ref(&bucket)).await.unwrap();
+
+    let (source, stream) = (SourceId::new("s1"), StreamId::new("all"));
+    let state = store.begin(&at, &source, &stream, false, 60_000).await.unwrap();
+    at.fence = state.lease.fence;
+    let mut plan = document(
+        "plan",
+        "",
+        Access::Known {
+            entries: vec![AccessEntry { who: Principal::Domain("other.test".into()), level: Level::Comment }],
+            inherit: vec!["folder".into()],
+        },
+    );
+    (plan.content, plan.container) = (Content::Markdown("# Plan\n\nShip it.".into()), Some("folder".into()));
+    plan.revision = Some("r1".into());
+    let changes = vec![
+        container("folder", None, readers(&[group("team"), email("bo@acme.test")])),
+        Change::Upsert(Box::new(plan)),
+        Change::Upsert(Box::new(document("page", "Not indexed yet.", readers(&[Principal::ConnectionAudience])))),
+        Change::Upsert(Box::new(document("hidden", "Nobody's.", Access::Unknown))),
+        members("team", true, &[Principal::User("u1".into())], &[]),
+        person("u1", Some("ann@acme.test"), true),
+    ];
+    let batch = Batch { changes, cursor: "cursor 1".into(), after: 0 };
+    store.commit(&at, &source, &stream, batch).await.unwrap();
+    store.finish(&at, &source, &stream, Finish::Whole).await.unwrap();
+    let (acme, recipe) = (sallyport_index::TenantId::new("acme"), Recipe::new("test/1"));
+    let pending = store.pending(&acme, &recipe, 1).await.unwrap().remove(0);
+    let chunks = vec![chunk(&pending.text)];
+    store.put_chunks(&acme, pending.document, pending.content, &recipe, chunks).await.unwrap();
+
+    let mut at = authority(&drive.id);
+    (at.invocation, at.fence, at.caller) = (InvocationId::new("inv-1"), Fence(1), ann.clone());
+    let bodies = vec![SealedBody { of: body(), nonce: vec![1; 24], ciphertext: b"sealed".to_vec() }];
+    store.open(&at, &crate::journal::plan(), bodies, Timestamp(100), 60_000).await.unwrap();
+    store.append(&at, 1, events(), Vec::new(), Durability::Flushed).await.unwrap();
+    Conversations::record(store, &ann, &turn()).await.unwrap();
+}
+
+fn grant() -> Grant {
+    Grant {
+        id: GrantId::new("grant"),
+        tenant: tenant(),
+        connection: ConnectionId::new("drive"),
+        capabilities: BTreeMap::from([(CapabilityId::new("files.read").unwrap(), Setting::Auto)]),
+        constraints: Constraints { audience_ceiling: Some("domain:acme.test".into()), ..Constraints::default() },
+        by: SubjectId::new("ann"),
+        at: Timestamp(3),
+    }
+}
+
+fn body() -> BodyRef {
+    BodyRef { hash: "hash".into(), size: 3 }
+}
+
+fn events() -> Vec<Entry> {
+    let effect = Effect {
+        method: "POST".into(),
+        target: "https://api.trello.com/1/boards".into(),
+        route: "POST {api}/1/boards".into(),
+        capability: CapabilityId::new("boards.write").unwrap(),
+        request: body(),
+    };
+    let write = Event::Write { call: 0, state: EffectState::Sent, effect: Some(effect.clone()), answer: None };
+    let hold = Hold { call: 1, effect, reasons: vec!["asks".into()], expires: Timestamp(9_000) };
+    let events = [Event::Started { run: 1, replayed: 0 }, write, Event::Held(hold)];
+    events.into_iter().zip(1..).map(|(event, seq)| Entry { seq, at: Timestamp(100 + seq), event }).collect()
+}
+
+fn turn() -> Turn {
+    Turn {
+        conversation: "c1".into(),
+        at: Timestamp(7),
+        request: "What is the plan?".into(),
+        cited: Vec::new(),
+        proposed: Some(InvocationId::new("inv-1")),
+        outcome: TurnOutcome::Answered { text: "Ship it [1].".into() },
+        planner: "embedded".into(),
+    }
+}
+
+/// What [`write_sample`] put in is what every later version finds.
+async fn check_sample(store: &Store) {
+    let ann = caller("ann@acme.test");
+    let accounts = store.accounts();
+    assert_eq!(accounts.user_by_email(&tenant(), "ann@acme.test").await.unwrap().roles, [Role::Admin]);
+    assert_eq!(accounts.keys(Some(&tenant())).await.unwrap()[0].label, "service");
+    assert_eq!(accounts.setting("seeded").await.unwrap().as_deref(), Some("yes"));
+    let live = store.live(&ConnectorId::new("google-drive").unwrap()).await.unwrap();
+    assert_eq!(store.bytes(&live.digest).await.unwrap(), BYTES);
+    let drive = store.connection(&tenant(), &ConnectionId::new("drive")).await.unwrap();
+    assert_eq!((&drive.owner, drive.audience.len()), (&Owner::Person(ann.subject.clone()), 1));
+    assert_eq!(store.grant(&tenant(), &drive.id).await.unwrap(), Some(grant()));
+    let mut at = authority(&drive.id);
+    let secret = store.secret(&at, &SlotName::new("user").unwrap()).await.unwrap().unwrap();
+    assert_eq!((secret.ciphertext.as_slice(), secret.generation), (&b"sealed"[..], 1));
+    assert_eq!(store.client(Some(&tenant()), "google").await.unwrap().unwrap().ciphertext, b"client");
+    assert_eq!(store.data_key(Some(&tenant()), None).await.unwrap().unwrap().ciphertext, b"wrapped");
+
+    let recipe = Recipe::new("test/1");
+    let readable = store.readable(&searcher(&ann), &recipe).await.unwrap();
+    assert_eq!(readable.len(), 1);
+    let key = sallyport_index::DocumentKey(readable.min().unwrap());
+    let plan = store.read(&ann, key).await.unwrap().unwrap();
+    assert_eq!(plan.content, Content::Markdown("# Plan\n\nShip it.".into()));
+    assert_eq!((plan.info.id.as_str(), plan.info.path), ("plan", vec!["Folder folder".to_owned()]));
+    assert!(store.named(&ann, "title of page", 5).await.unwrap().len() == 1, "by the connection's audience");
+    assert!(store.named(&ann, "title of hidden", 5).await.unwrap().is_empty());
+    let acme = sallyport_index::TenantId::new("acme");
+    let changes = store.changes_since(&acme, &recipe, sallyport_index::Seq(0), 10).await.unwrap();
+    assert_eq!(changes.documents[0].chunks[0].vector, chunk("").vector);
+    assert_eq!(store.pending_count(&acme, &recipe).await.unwrap(), 2);
+
+    let record = Journal::record(store, &tenant(), &InvocationId::new("inv-1")).await.unwrap();
+    assert_eq!((record.entries.len(), &record.entries[1..]), (4, events().as_slice()));
+    assert_eq!(Journal::list(store, &tenant(), &Filter::default()).await.unwrap()[0].state, State::Held);
+    assert_eq!(store.body(&tenant(), &drive.id, &body()).await.unwrap().ciphertext, b"sealed");
+    assert_eq!(store.writes_since(&tenant(), &drive.id, Timestamp(0)).await.unwrap(), 1);
+    assert_eq!(store.turns(&ann, "c1", 5).await.unwrap(), [turn()]);
+
+    // And the work goes on.
+    let (source, stream) = (SourceId::new("s1"), StreamId::new("all"));
+    let state = store.begin(&at, &source, &stream, false, 60_000).await.unwrap();
+    assert_eq!((state.cursor.as_deref(), state.generation, state.sweep), (Some("cursor 1"), 1, false));
+    at.fence = state.lease.fence;
+    let batch = Batch { changes: vec![Change::Delete("plan".into())], cursor: "cursor 2".into(), after: 1 };
+    assert_eq!(store.commit(&at, &source, &stream, batch).await.unwrap().deleted, 1);
+    assert!(store.readable(&searcher(&ann), &recipe).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_sample_holds_something_of_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    write_sample(&Store::open(folder.path()).unwrap()).await;
+    let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
+    let mut tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(tables.len() > 25);
+    for table in tables {
+        let rows: u64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        assert!(rows > 0, "the sample has nothing in {table}");
+    }
+    if let Some(kept) = std::env::var_os("SALLYPORT_KEEP_SAMPLE").map(PathBuf::from) {
+        let file = kept.join("sallyport.db");
+        db.execute("VACUUM INTO ?", [file.to_str().unwrap()]).unwrap();
+        copy(&folder.path().join("connectors"), &kept.join("connectors"));
+    }
+    check_sample(&Store::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_directory_of_format_1_is_opened() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1");
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(kept.join("sallyport.db"), folder.path().join("sallyport.db")).unwrap();
+    copy(&kept.join("connectors"), &folder.path().join("connectors"));
+    check_sample(&Store::open(folder.path()).unwrap()).await;
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    let refused = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 1 })), "{refused:?}");
+    let tenants: u64 = db.query_row("SELECT count(*) FROM tenants", [], |row| row.get(0)).unwrap();
+    assert_eq!(tenants, 0);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

@@ -1,0 +1,68 @@
+//! Rate tokens over processes.
+
+use sallyport::ids::ConnectionId;
+use sallyport::ports::{Bucket, Limiter, Rate};
+use sallyport_store::Store;
+
+use crate::given::{Given, authority};
+
+fn bucket(key: &str, requests: u32, millis: u64) -> Bucket {
+    Bucket { key: key.into(), rate: Rate { requests, millis } }
+}
+
+async fn take(store: &Store, buckets: &[Bucket]) -> Option<u64> {
+    store.take(&authority(&ConnectionId::new("any")), buckets).await.unwrap()
+}
+
+#[tokio::test]
+async fn no_window_sees_more_than_the_rate_over_two_processes() {
+    let given = Given::new().await;
+    let (stores, bucket) = ([given.store.clone(), given.another()], [bucket("b", 100, 10_000)]);
+    let mut times: Vec<u64> = Vec::new();
+    for step in 0..300_u64 {
+        for store in &stores {
+            if take(store, &bucket).await.is_none() {
+                times.push(step * 137);
+            }
+        }
+        given.clock.forward(137);
+    }
+    for first in &times {
+        let within = times.iter().filter(|time| (*first..first + 10_000).contains(time)).count();
+        assert!(within <= 100, "{within} requests in the window from {first}");
+    }
+    // 41 s hold four windows; at most one slice in eleven, and what a process keeps unused, is lost.
+    assert!(times.len() >= 300, "{} requests went out", times.len());
+}
+
+#[tokio::test]
+async fn a_request_draws_from_every_bucket_or_from_none() {
+    let given = Given::new().await;
+    let (wide, narrow) = (bucket("wide", 10, 10_000), bucket("narrow", 1, 10_000));
+    assert_eq!(take(&given.store, &[wide.clone(), narrow.clone()]).await, None);
+    for _ in 0..50 {
+        let wait = take(&given.store, &[wide.clone(), narrow.clone()]).await.expect("the narrow one is empty");
+        assert!((1..=11_000).contains(&wait), "{wait}");
+    }
+    for _ in 0..9 {
+        assert_eq!(take(&given.store, std::slice::from_ref(&wide)).await, None, "a refused request drew nothing");
+    }
+    assert!(take(&given.store, &[wide]).await.is_some());
+    let wait = take(&given.store, std::slice::from_ref(&narrow)).await.unwrap();
+    given.clock.forward(wait);
+    assert_eq!(take(&given.store, &[narrow]).await, None, "there is one when it was promised");
+}
+
+#[tokio::test]
+async fn a_bucket_that_the_provider_calls_empty_is_empty_for_all() {
+    let given = Given::new().await;
+    let (other, bucket) = (given.another(), bucket("b", 1000, 1000));
+    assert_eq!(take(&given.store, std::slice::from_ref(&bucket)).await, None);
+    given.store.drained(&authority(&ConnectionId::new("any")), &bucket, 5_000).await.unwrap();
+    given.store.drained(&authority(&ConnectionId::new("any")), &bucket, 1_000).await.unwrap();
+    for store in [&given.store, &other] {
+        assert_eq!(take(store, std::slice::from_ref(&bucket)).await, Some(5_000), "the longest wait holds");
+    }
+    given.clock.forward(5_000);
+    assert_eq!(take(&other, &[bucket]).await, None);
+}

@@ -1,0 +1,209 @@
+//! Secrets, connectors, connections and grants.
+
+use std::collections::BTreeMap;
+
+use sallyport::connection::{Constraints, Grant, Owner, Setting};
+use sallyport::ids::{
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, SlotName, SourceId, SubjectId, TenantId, Timestamp,
+};
+use sallyport::ports::{Catalog, Directory, Installed, SealedSecret, SecretState, StoreError, Vault, WrappedKey};
+
+use crate::given::{Given, connection, tenant};
+
+pub(crate) fn secret(text: &str) -> SealedSecret {
+    SealedSecret {
+        version: 1,
+        key_id: "k1".into(),
+        nonce: vec![2; 24],
+        ciphertext: text.as_bytes().to_vec(),
+        generation: 0,
+        expires: Some(Timestamp(9)),
+        scopes: vec!["read".into()],
+        state: SecretState::Live,
+    }
+}
+
+fn slot() -> SlotName {
+    SlotName::new("user").unwrap()
+}
+
+#[tokio::test]
+async fn a_secret_is_replaced_by_who_saw_the_last_one() {
+    let given = Given::new().await;
+    let at = given.connection("drive", "s1", Owner::Workspace).await.at;
+    assert_eq!(given.store.secret(&at, &slot()).await.unwrap(), None);
+    let early = given.store.replace(&at, &slot(), Some(1), &secret("x")).await;
+    assert!(matches!(early, Err(StoreError::Conflict { .. })));
+    assert_eq!(given.store.replace(&at, &slot(), None, &secret("one")).await.unwrap(), 1);
+    let first = given.store.replace(&at, &slot(), None, &secret("x")).await;
+    assert!(matches!(&first, Err(StoreError::Conflict { found, .. }) if found == "generation 1"), "{first:?}");
+
+    let mut racers = Vec::new();
+    for n in 0..20 {
+        let (store, at) = (if n % 2 == 0 { given.store.clone() } else { given.another() }, at.clone());
+        let racer = async move { store.replace(&at, &slot(), Some(1), &secret(&format!("racer {n}"))).await };
+        racers.push(tokio::spawn(racer));
+    }
+    let mut won = Vec::new();
+    for (n, racer) in racers.into_iter().enumerate() {
+        won.extend(racer.await.unwrap().ok().map(|generation| (n, generation)));
+    }
+    assert_eq!(won.len(), 1);
+    let (n, generation) = won[0];
+    let right = SealedSecret { generation, ..secret(&format!("racer {n}")) };
+    assert_eq!(given.store.slots(&at).await.unwrap(), [(slot(), right.clone())]);
+    assert_eq!((given.store.secret(&at, &slot()).await.unwrap(), generation), (Some(right), 2));
+
+    let mut foreign = at.clone();
+    foreign.caller.tenant = TenantId::new("other");
+    assert!(matches!(given.store.secret(&foreign, &slot()).await, Err(StoreError::NotFound { .. })));
+    given.store.remove_connection(&tenant(), &at.connection).await.unwrap();
+    assert_eq!(given.rows("secrets"), 0);
+}
+
+#[tokio::test]
+async fn one_refreshes_at_a_time_until_its_lease_ends() {
+    let given = Given::new().await;
+    let at = given.connection("drive", "s1", Owner::Workspace).await.at;
+    let (store, other) = (&given.store, given.another());
+    let lease = store.lease(&at, &slot(), "one").await.unwrap();
+    let held = other.lease(&at, &slot(), "two").await;
+    assert!(matches!(held, Err(StoreError::Held { millis: 60_000, .. })), "{held:?}");
+    Vault::release(store, &at, &slot(), &lease).await.unwrap();
+    let second = other.lease(&at, &slot(), "two").await.unwrap();
+    assert!(second.fence > lease.fence);
+    Vault::release(store, &at, &slot(), &lease).await.unwrap();
+    assert!(store.lease(&at, &slot(), "three").await.is_err(), "an old lease does not end a later one");
+    given.clock.forward(60_001);
+    assert!(store.lease(&at, &slot(), "three").await.unwrap().fence > second.fence);
+}
+
+#[tokio::test]
+async fn a_tenants_own_client_comes_before_the_operators() {
+    let given = Given::new().await;
+    let store = &given.store;
+    assert_eq!(store.client(Some(&tenant()), "google").await.unwrap(), None);
+    store.put_client(None, "google", &secret("operator's")).await.unwrap();
+    let found = store.client(Some(&tenant()), "google").await.unwrap().unwrap();
+    assert_eq!(found.ciphertext, b"operator's");
+    store.put_client(Some(&tenant()), "google", &secret("own")).await.unwrap();
+    store.put_client(Some(&tenant()), "google", &secret("own, changed")).await.unwrap();
+    let found = store.client(Some(&tenant()), "google").await.unwrap().unwrap();
+    assert_eq!((found.ciphertext.as_slice(), found.generation), (&b"own, changed"[..], 2));
+    assert_eq!(store.client(None, "google").await.unwrap().unwrap().ciphertext, b"operator's");
+    assert_eq!(store.client(Some(&TenantId::new("b")), "google").await.unwrap().unwrap().ciphertext, b"operator's");
+}
+
+#[tokio::test]
+async fn two_processes_agree_on_a_data_key_and_it_goes_with_its_connection() {
+    let given = Given::new().await;
+    let id = given.connection("drive", "s1", Owner::Workspace).await.at.connection;
+    let key = |id: &str| WrappedKey { id: id.into(), nonce: vec![3; 24], ciphertext: id.as_bytes().to_vec() };
+    let scope = (Some(&tenant()), Some(&id));
+    assert_eq!(given.store.data_key(scope.0, scope.1).await.unwrap(), None);
+    assert_eq!(given.store.put_data_key(scope.0, scope.1, &key("one")).await.unwrap(), key("one"));
+    assert_eq!(given.another().put_data_key(scope.0, scope.1, &key("two")).await.unwrap(), key("one"));
+    given.store.put_data_key(Some(&tenant()), None, &key("tenant's")).await.unwrap();
+    given.store.put_data_key(None, None, &key("operator's")).await.unwrap();
+    assert_eq!(given.store.data_key(None, None).await.unwrap(), Some(key("operator's")));
+    given.store.remove_connection(&tenant(), &id).await.unwrap();
+    assert_eq!(given.store.data_key(scope.0, scope.1).await.unwrap(), None);
+    assert!(given.store.put_data_key(scope.0, scope.1, &key("late")).await.is_err(), "no key for what was removed");
+    assert_eq!(given.store.data_key(Some(&tenant()), None).await.unwrap(), Some(key("tenant's")));
+}
+
+#[tokio::test]
+async fn a_connector_is_live_by_its_last_installation_and_its_files_stay() {
+    let given = Given::new().await;
+    let entry = |version: &str, bytes: &[u8]| Installed {
+        connector: ConnectorId::new("trello").unwrap(),
+        version: version.into(),
+        digest: Digest::of(bytes),
+        size: bytes.len() as u64,
+        at: Timestamp(5),
+    };
+    let (one, two) = (entry("0.1.0", b"one"), entry("0.2.0", b"two"));
+    let absent = given.store.live(&one.connector).await;
+    assert!(matches!(absent, Err(StoreError::NotFound { .. })));
+    given.store.install(&one, b"one").await.unwrap();
+    given.store.install(&one, b"one").await.unwrap();
+    assert!(given.store.install(&two, b"something else").await.is_err(), "the entry must be the file's");
+    given.store.install(&two, b"two").await.unwrap();
+    assert_eq!(given.another().live(&one.connector).await.unwrap(), two);
+    assert_eq!(given.store.list_installed().await, std::slice::from_ref(&two));
+    assert_eq!(given.store.bytes(&one.digest).await.unwrap(), b"one");
+
+    let folder = given.folder.path().join("connectors");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "nothing half-written is left");
+    std::fs::write(folder.join(format!("{}.wasm", two.digest)), b"tampered").unwrap();
+    assert!(matches!(given.store.bytes(&two.digest).await, Err(StoreError::Other(_))));
+    given.store.install(&two, b"two").await.unwrap();
+    assert_eq!(given.store.bytes(&two.digest).await.unwrap(), b"two");
+    let absent = given.store.bytes(&Digest::of(b"three")).await;
+    assert!(matches!(absent, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn connections_and_grants_are_their_tenants() {
+    let given = Given::new().await;
+    let store = &given.store;
+    let mut first = connection("one", "s1", Owner::Person(SubjectId::new("ann")));
+    first.settings.insert("folder".into(), "root".into());
+    (first.workspace, first.audience) = (Some("w".into()), vec!["domain:acme.test".into()]);
+    let mut second = connection("two", "s2", Owner::Workspace);
+    second.created = Timestamp(0);
+    store.put_connection(&first).await.unwrap();
+    store.put_connection(&second).await.unwrap();
+    assert_eq!(store.connections(&tenant()).await.unwrap(), [second, first.clone()]);
+    first.name = "renamed".into();
+    store.put_connection(&first).await.unwrap();
+    assert_eq!(store.connection(&tenant(), &first.id).await.unwrap(), first);
+
+    let other = TenantId::new("other");
+    let nowhere = sallyport::connection::Connection { tenant: other.clone(), ..first.clone() };
+    assert!(matches!(store.put_connection(&nowhere).await, Err(StoreError::NotFound { .. })), "no such tenant");
+    store.accounts().create_tenant(&other, "Other").await.unwrap();
+    assert!(matches!(store.put_connection(&nowhere).await, Err(StoreError::NotFound { .. })), "another tenant's id");
+    assert!(matches!(store.connection(&other, &first.id).await, Err(StoreError::NotFound { .. })));
+    assert!(store.connections(&other).await.unwrap().is_empty());
+    assert!(matches!(store.remove_connection(&other, &first.id).await, Err(StoreError::NotFound { .. })));
+
+    let grant = Grant {
+        id: GrantId::fresh(),
+        tenant: tenant(),
+        connection: first.id.clone(),
+        capabilities: BTreeMap::from([(CapabilityId::new("files.read").unwrap(), Setting::Ask)]),
+        constraints: Constraints { writes_per_day: Some(5), ..Constraints::default() },
+        by: SubjectId::new("ann"),
+        at: Timestamp(3),
+    };
+    assert_eq!(store.grant(&tenant(), &first.id).await.unwrap(), None);
+    store.put_grant(&grant).await.unwrap();
+    assert_eq!(store.grant(&tenant(), &first.id).await.unwrap(), Some(grant.clone()));
+    assert!(store.grant(&other, &first.id).await.is_err());
+    assert!(store.put_grant(&Grant { tenant: other, ..grant }).await.is_err());
+    store.revoke_grant(&tenant(), &first.id).await.unwrap();
+    assert_eq!(store.grant(&tenant(), &first.id).await.unwrap(), None);
+    assert!(store.grant(&tenant(), &ConnectionId::new("none")).await.is_err());
+}
+
+#[tokio::test]
+async fn another_account_behind_a_connection_begins_anew() {
+    let given = Given::new().await;
+    let mut drive = given.connection("drive", "s1", Owner::Workspace).await;
+    drive.commit(vec![crate::given::upsert("a", "Text.", crate::given::readers(&[]))]).await;
+    given.store.put_connection(&connection("drive", "s2", Owner::Workspace)).await.unwrap();
+    assert_eq!(given.rows("documents") + given.rows("attestations") + given.rows("streams"), 0);
+    drive.source = SourceId::new("s2");
+    assert!(drive.begin(false).await.unwrap(), "no cursor: a sweep");
+}
+
+trait Listed {
+    async fn list_installed(&self) -> Vec<Installed>;
+}
+
+impl Listed for sallyport_store::Store {
+    async fn list_installed(&self) -> Vec<Installed> {
+        Catalog::list(self).await.unwrap()
+    }
+}
