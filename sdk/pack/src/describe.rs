@@ -56,7 +56,8 @@ impl DescribeErrors {
 /// Reads a component's `describe` answer and checks it against its manifest.
 ///
 /// # Errors
-/// [`DescribeErrors`]: not a JSON array of descriptions, names that differ from the manifest's, schemas that are not 2020-12,
+/// [`DescribeErrors`]: not a JSON array of descriptions, names that differ from the manifest's, schemas that are not
+/// 2020-12,
 /// refer outside themselves, are too deep or too long, or lack an argument that the manifest names.
 pub fn read(text: &str, manifest: &Manifest) -> Result<Vec<ToolDescription>, DescribeErrors> {
     let whole = |message: String| DescribeErrors(vec![Problem::new("describe", message)]);
@@ -168,7 +169,8 @@ fn schema(path: &str, schema: &Value, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Looks for what refers outside the schema, another dialect, and depth. Member names of `properties` are looked at as keywords too: a
+/// Looks for what refers outside the schema, another dialect, and depth. Member names of `properties` are looked at as
+/// keywords too: a
 /// property called `$ref` is not worth the finer reading.
 fn walk(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
     if depth > MAX_SCHEMA_DEPTH {
@@ -199,7 +201,8 @@ fn walk(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Whether the input schema has a property where the pointer's first name says. A schema that says its properties by `$ref` is
+/// Whether the input schema has a property where the pointer's first name says. A schema that says its properties by
+/// `$ref` is
 /// believed.
 fn has_argument(input: &Value, pointer: &Pointer) -> bool {
     let name = pointer.as_str().split('/').nth(1).unwrap_or_default().replace("~1", "/").replace("~0", "~");

@@ -205,7 +205,8 @@ pub fn seal(component: &[u8], sealed: &Sealed) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Reads a connector file without running any of it. Nothing that is sealed is believed: all checks of the packer are made again.
+/// Reads a connector file without running any of it. Nothing that is sealed is believed: all checks of the packer are
+/// made again.
 ///
 /// # Errors
 /// [`FileError`].
@@ -259,7 +260,8 @@ fn agree(manifest: &Manifest, exports: &[Export]) -> Result<(), FileError> {
     let problems: Vec<Problem> = table
         .into_iter()
         .filter_map(|(export, section, declared)| match (declared, exports.contains(&export)) {
-            // Deliveries and subscriptions may be declared before the guest takes part in them: then the host only pulls.
+            // Deliveries and subscriptions may be declared before the guest takes part in them: then the host only
+            // pulls.
             (true, false) if matches!(export, Export::Sync | Export::Tools) => Some(Problem::new(
                 section,
                 format!("declared, and the component exports no {export}: implement it, or remove the section"),
@@ -329,7 +331,8 @@ fn damaged(error: wasmparser::BinaryReaderError) -> FileError {
     FileError::Damaged { offset: error.offset(), message: error.message().to_owned() }
 }
 
-/// A component's bytes without its outermost seals. Every other section keeps its bytes, however its length was written.
+/// A component's bytes without its outermost seals. Every other section keeps its bytes, however its length was
+/// written.
 fn without_seal(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
     const HEADER: usize = 8;
     const CUSTOM: u8 = 0;

@@ -9,7 +9,8 @@ use std::{
 
 use super::BuildError;
 
-/// Variables of an outer `cargo run` or `cargo test`, or flags for the host's compiler, that must not reach a guest's build.
+/// Variables of an outer `cargo run` or `cargo test`, or flags for the host's compiler, that must not reach a guest's
+/// build.
 fn leaks(name: &str, own_toolchain: bool) -> bool {
     // What says where things are and how the network is reached is the user's, and stays.
     const KEPT: &[&str] = &["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR"];

@@ -19,7 +19,8 @@ use super::{
 /// How many lines of the compiler's output an error repeats.
 const LAST_LINES: usize = 60;
 
-/// How a guest is compiled. Measured on a guest with wit-bindgen and serde_json: 95 KB, against 64 KB at level "s"; a host compiles either
+/// How a guest is compiled. Measured on a guest with wit-bindgen and serde_json: 95 KB, against 64 KB at level "s"; a
+/// host compiles either
 /// in a tenth of a second and once, while a sync parses JSON all the time.
 const PROFILE: &[(&str, &str)] = &[
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
@@ -82,7 +83,8 @@ fn lock(folder: &std::path::Path) -> Result<fs::File, BuildError> {
     locked.map_err(|source| BuildError::Io { path, source })
 }
 
-/// Flags for the guest's compiler, and only those: a workspace's flags are for its host. Paths are remapped, so that where a crate
+/// Flags for the guest's compiler, and only those: a workspace's flags are for its host. Paths are remapped, so that
+/// where a crate
 /// lies neither shows in its bytes nor changes them.
 fn flags(project: &Project) -> String {
     let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];

@@ -50,7 +50,8 @@ pub struct BuildReport {
     pub elapsed: Duration,
 }
 
-/// Why nothing was built; what was built before is as it was. The crate's author mends it, unless the case says otherwise.
+/// Why nothing was built; what was built before is as it was. The crate's author mends it, unless the case says
+/// otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -122,7 +123,8 @@ pub enum BuildError {
 /// Builds a connector. `progress` is told each step in a line; `describe` runs the component's `tools.describe`
 /// with every import trapping and gives its answer (the engine lives in the host).
 ///
-/// The connector file is written whole or not at all, and the same sources, dependencies and compiler give the same bytes.
+/// The connector file is written whole or not at all, and the same sources, dependencies and compiler give the same
+/// bytes.
 ///
 /// # Errors
 /// [`BuildError`].

@@ -1,4 +1,5 @@
-//! Which compiler a guest is compiled with: rustup's, or where its target cannot be had, Debian's with std built from source.
+//! Which compiler a guest is compiled with: rustup's, or where its target cannot be had, Debian's with std built from
+//! source.
 
 use std::{
     fmt,

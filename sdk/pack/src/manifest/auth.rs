@@ -183,7 +183,8 @@ pub struct Inject {
     pub value: Template,
 }
 
-/// A request that takes a token back: a URL (by POST, RFC 7009), or a method, a space and a URL in which `{token}` is the token.
+/// A request that takes a token back: a URL (by POST, RFC 7009), or a method, a space and a URL in which `{token}` is
+/// the token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Revoke {

@@ -382,6 +382,12 @@ impl<'m> Check<'m> {
             }
             _ => {}
         }
+        let parameter = route.repeat_key.as_ref().and_then(|key| key.parameter.as_ref());
+        if let (Some(keys), Some(parameter)) = (&route.keys, parameter)
+            && !keys.iter().any(|key| key.covers(parameter))
+        {
+            self.say(format!("{path}.repeat_key.parameter"), "not among keys: add it there");
+        }
         if let Some(header) =
             route.repeat_key.as_ref().and_then(|key| key.header.as_ref()).filter(|header| header.is_forbidden())
         {

@@ -1,6 +1,7 @@
 //! Reading a manifest so that everything wrong with it is told at once.
 //!
-//! Serde stops at the first error. Each section is therefore read by itself, and read again without the key that was wrong until
+//! Serde stops at the first error. Each section is therefore read by itself, and read again without the key that was
+//! wrong until
 //! nothing new turns up.
 
 use serde::de::DeserializeOwned;
@@ -190,24 +191,31 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
 
 /// The known word that is at most a third of its letters away.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    // A key of a thousand letters is nobody's slip of the pen.
+    if word.len() > 100 {
+        return None;
+    }
     let (distance, near) = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min()?;
     (distance <= near.len().max(3) / 3).then_some(near)
 }
 
-/// Levenshtein's distance, in characters.
+/// How many letters are added, dropped, replaced or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 fn joined(at: &str, path: &[Segment]) -> String {

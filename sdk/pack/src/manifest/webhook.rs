@@ -10,7 +10,8 @@ use super::{CapabilityId, ClientField, HeaderName, Pointer, Scalar, Span, Templa
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// The subscribe capabilities that are live while subscriptions are kept alive. Empty: they are made at the provider.
+    /// The subscribe capabilities that are live while subscriptions are kept alive. Empty: they are made at the
+    /// provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscribe: Vec<CapabilityId>,
     /// A header that brings back the token which the host chose.

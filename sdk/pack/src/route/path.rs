@@ -25,7 +25,8 @@ pub enum PathError {
 
 /// The segments of a path, percent-decoded once; none for `/`.
 ///
-/// WHATWG parsing has already resolved plain and encoded dot segments; what is refused here is what another parser could read
+/// WHATWG parsing has already resolved plain and encoded dot segments; what is refused here is what another parser
+/// could read
 /// otherwise.
 ///
 /// # Errors

@@ -10,14 +10,16 @@ use crate::manifest::{HeaderName, Scalar, ValueError, as_string};
 
 /// A route of a capability: the template, and for a write what it may carry.
 ///
-/// In a manifest a string is a route without rules; a table has the template in `match`. Where two routes of live capabilities
+/// In a manifest a string is a route without rules; a table has the template in `match`. Where two routes of live
+/// capabilities
 /// match a request, one that [admits](Route::admit) it is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Route {
     /// Method, origin and path.
     #[serde(rename = "match")]
     pub template: RouteTemplate,
-    /// The only parameters that a request may carry, in query and body together. `None` limits nothing, which the packer
+    /// The only parameters that a request may carry, in query and body together. `None` limits nothing, which the
+    /// packer
     /// warns of for a write. An empty list: no parameter at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<ParameterPath>>,
@@ -114,7 +116,8 @@ pub enum Fill {
     Callback,
 }
 
-/// A parameter, or a member within its JSON: `parent` or `parent/page_id`. Written as an RFC 6901 pointer without its first
+/// A parameter, or a member within its JSON: `parent` or `parent/page_id`. Written as an RFC 6901 pointer without its
+/// first
 /// slash; arrays are passed through, so that `files/id` is the `id` of every file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -252,7 +255,8 @@ pub struct Bound {
     pub value: String,
 }
 
-/// Why a request that matches a route's template may not go by it. The guest mends it, or a grant for another capability is needed;
+/// Why a request that matches a route's template may not go by it. The guest mends it, or a grant for another
+/// capability is needed;
 /// sending it again cannot help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -349,8 +353,10 @@ impl Route {
         Ok(())
     }
 
-    /// Every value in a request that names a place. Lists give each of their items, also those that are written with commas
-    /// between them; null and what is absent give nothing; an object gives its JSON, which equals no argument and so asks a person.
+    /// Every value in a request that names a place. Lists give each of their items, also those that are written with
+    /// commas
+    /// between them; null and what is absent give nothing; an object gives its JSON, which equals no argument and so
+    /// asks a person.
     #[must_use]
     pub fn bound(&self, params: &Params, parameters: &Parameters) -> Vec<Bound> {
         let mut bound = Vec::new();
