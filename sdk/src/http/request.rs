@@ -174,7 +174,7 @@ impl Request {
         let request = self.built()?;
         let method = request.method.clone();
         let response = backend::send(request)?;
-        written::note(&method);
+        written::note(&method, response.status());
         Ok(response)
     }
 

@@ -7,8 +7,10 @@ thread_local! {
     static WRITTEN: Cell<bool> = const { Cell::new(false) };
 }
 
-pub(super) fn note(method: &str) {
-    if !matches!(method, "GET" | "HEAD" | "OPTIONS") {
+/// Notes an answer to a request. One that was refused (400-499, 429 among them) changed nothing; one
+/// that broke (500 and above) may have.
+pub(super) fn note(method: &str, status: u16) {
+    if !matches!(method, "GET" | "HEAD" | "OPTIONS") && !(400..500).contains(&status) {
         WRITTEN.set(true);
     }
 }
