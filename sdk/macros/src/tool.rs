@@ -1,7 +1,7 @@
 //! `#[tool]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, FnArg, ItemFn, Lit, LitStr, Meta, Path, Result, ReturnType};
 
@@ -30,6 +30,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     let ReturnType::Type(_, result) = &function.sig.output else {
         return Err(Error::new(function.sig.span(), "a tool function returns `Result<T, Failure>`"));
     };
+    // Spanned, so that a function that returns something else is told at its return type.
+    let output = quote_spanned!(result.span()=> <#result as ::sallyport_sdk::__private::ToolResult>::Output);
     let documents = arguments.documents.map(|path| {
         quote! {
             fn documents(output: &Self::Output) -> ::std::vec::Vec<::std::string::String> {
@@ -52,7 +54,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
             const TITLE: &'static str = #title;
             const DESCRIPTION: &'static str = #description;
             type Input = #input;
-            type Output = <#result as ::sallyport_sdk::__private::ToolResult>::Output;
+            type Output = #output;
             fn call(input: Self::Input) -> ::core::result::Result<Self::Output, ::sallyport_sdk::Failure> {
                 #call
             }
