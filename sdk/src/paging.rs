@@ -99,7 +99,7 @@ mod tests {
         let failure = pages.next().unwrap().unwrap_err();
         assert!(matches!(failure, Failure::Other(problem) if problem.code == "paging-loop"));
         assert!(pages.next().is_none());
-        drop(pages);
+        let _ = pages;
         assert_eq!(asked, 2);
     }
 

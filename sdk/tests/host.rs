@@ -1,5 +1,7 @@
 //! Connectors against the fake host: what arguments, answers and pulls turn into.
 
+#![allow(clippy::unwrap_used)]
+
 use sallyport_sdk::http::{self, Part};
 use sallyport_sdk::prelude::*;
 use sallyport_sdk::testing::{FakeHost, Reply};

@@ -149,7 +149,12 @@ impl App {
     }
 
     /// One turn of the agent. What cannot even begin is told as its last event.
-    pub fn turn(&self, caller: Caller, conversation: String, request: String) -> impl Stream<Item = AgentEvent> + use<> {
+    pub fn turn(
+        &self,
+        caller: Caller,
+        conversation: String,
+        request: String,
+    ) -> impl Stream<Item = AgentEvent> + use<> {
         let app = self.clone();
         let begin = async move {
             match app.agent().await {

@@ -17,7 +17,7 @@ use crate::error::HostError;
 ///
 /// # Errors
 /// The endpoint is configured and cannot be used.
-pub fn agent(config: &Config, index: Index, store: Arc<Store>, runtime: Runtime) -> Result<Agent, HostError> {
+pub(crate) fn agent(config: &Config, index: Index, store: Arc<Store>, runtime: Runtime) -> Result<Agent, HostError> {
     let mind = match &config.model.base_url {
         None => Mind::Embedded,
         Some(url) => Mind::Model(Arc::new(endpoint(config, url)?)),
@@ -44,12 +44,14 @@ fn key(config: &Config) -> Result<Option<String>, HostError> {
 
 /// What answers, for people.
 #[must_use]
-pub fn words(config: &Config) -> String {
+pub(crate) fn words(config: &Config) -> String {
     match &config.model.base_url {
         Some(url) => format!("Answers come from the model {} at {url}.", config.model.name),
-        None => "No language model is configured: answers are extracted from the documents, and actions are planned by \
+        None => {
+            "No language model is configured: answers are extracted from the documents, and actions are planned by \
                  matching words and shapes. Set [model] in config.toml to use an OpenAI-compatible endpoint."
-            .into(),
+                .into()
+        }
     }
 }
 

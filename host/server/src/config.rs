@@ -64,7 +64,9 @@ impl Config {
         let mut config = match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text)
                 .map_err(|error| ConfigError::Form { path: path.clone(), message: error.to_string() })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self { scheduled_sync: true, ..Self::default() },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Self { scheduled_sync: true, ..Self::default() }
+            }
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
         config.overlay(|name| std::env::var(name).ok());

@@ -19,7 +19,8 @@ async fn of(app: &App, connector: &ConnectorId) -> Result<Manifest, HostError> {
 
 fn unknown(manifest: &Manifest, id: &str) -> HostError {
     let ids: Vec<&str> = manifest.capabilities.iter().map(|capability| capability.id.as_str()).collect();
-    InvokeError::InvalidInput(format!("{} has no capability {id}; it has {}", manifest.connector.name, ids.join(", "))).into()
+    InvokeError::InvalidInput(format!("{} has no capability {id}; it has {}", manifest.connector.name, ids.join(", ")))
+        .into()
 }
 
 /// How a capability is treated unless somebody says otherwise: reads as they come, everything else asks.
@@ -64,7 +65,8 @@ pub async fn replace(
         return Err(unknown(&manifest, absent.as_str()));
     }
     let before = app.store().grant(&connection.tenant, &connection.id).await?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let grant = Grant {
         id: GrantId::fresh(),
         tenant: connection.tenant.clone(),

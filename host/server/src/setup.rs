@@ -33,10 +33,16 @@ pub async fn connectors() -> anyhow::Result<(Vec<PathBuf>, String)> {
     let reports = tokio::task::spawn_blocking(|| {
         let plugins = plugins()?;
         let folders = [plugins.join("google-drive"), plugins.join("trello")];
-        folders.iter().map(|folder| build_one(folder, &|line| say(&format!("    {line}")))).collect::<anyhow::Result<Vec<_>>>()
+        folders
+            .iter()
+            .map(|folder| build_one(folder, &|line| say(&format!("    {line}"))))
+            .collect::<anyhow::Result<Vec<_>>>()
     })
     .await??;
-    let said: Vec<String> = reports.iter().map(|report| format!("{} {} KB", report.file.manifest.connector.id, report.file.size / 1024)).collect();
+    let said: Vec<String> = reports
+        .iter()
+        .map(|report| format!("{} {} KB", report.file.manifest.connector.id, report.file.size / 1024))
+        .collect();
     Ok((reports.into_iter().map(|report| report.path).collect(), said.join(", ")))
 }
 

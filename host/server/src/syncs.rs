@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sallyport::invoke::{SyncOptions, SyncProgress, SyncReport};
 use sallyport::ids::{ConnectionId, TenantId};
+use sallyport::invoke::{SyncOptions, SyncProgress, SyncReport};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -84,12 +84,7 @@ pub async fn sync(
     result
 }
 
-async fn run(
-    app: &App,
-    tenant: &TenantId,
-    connection: &ConnectionId,
-    sweep: bool,
-) -> Result<SyncReport, HostError> {
+async fn run(app: &App, tenant: &TenantId, connection: &ConnectionId, sweep: bool) -> Result<SyncReport, HostError> {
     let (syncs, id) = (app.syncs().clone(), connection.clone());
     let options = SyncOptions { sweep, ..SyncOptions::default() };
     // Streams report one after another, each from zero.

@@ -250,7 +250,10 @@ mod tests {
         let bucket = Bucket { key: "drive".into(), rate: Rate { requests: 200, millis: 60_000 } };
         let (at, buckets) = (authority(), [bucket]);
         let all = futures::future::join_all((0..150).map(|_| store.take(&at, &buckets))).await;
-        assert!(all.into_iter().all(|answer| answer.unwrap().is_none()), "150 of 200 tokens were not to be had at once");
+        assert!(
+            all.into_iter().all(|answer| answer.unwrap().is_none()),
+            "150 of 200 tokens were not to be had at once"
+        );
     }
 
     #[tokio::test]

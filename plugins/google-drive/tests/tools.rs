@@ -86,7 +86,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
 
 #[test]
 fn the_reason_says_what_a_refusal_means() {
-    let cases: [(Reply, fn(&Failure) -> bool); 6] = [
+    type Case = (Reply, fn(&Failure) -> bool);
+    let cases: [Case; 6] = [
         (refusal(403, "userRateLimitExceeded"), |failure| matches!(failure, Failure::Later { .. })),
         (refusal(403, "insufficientFilePermissions"), |failure| matches!(failure, Failure::Forbidden(_))),
         (refusal(404, "notFound"), |failure| matches!(failure, Failure::NotFound(_))),

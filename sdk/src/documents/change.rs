@@ -3,6 +3,8 @@
 use super::{Access, Container, Document, Principal};
 
 /// One thing that a pull says. [`Sink`](super::Sink) has a method for each.
+// Nearly all are documents: boxing them would only cost the author a word.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, PartialEq)]
 pub enum Change {
     /// A document as it is now.

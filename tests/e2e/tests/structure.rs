@@ -33,7 +33,15 @@ fn crates_depend_in_one_direction() {
         ("sallyport-bench", &["sallyport", "sallyport-pack", "sallyport-store", "sallyport-simulate"][..]),
         (
             "sallyport-server",
-            &["sallyport", "sallyport-index", "sallyport-agent", "sallyport-store", "sallyport-simulate", "sallyport-pack", "sallyport-bench"][..],
+            &[
+                "sallyport",
+                "sallyport-index",
+                "sallyport-agent",
+                "sallyport-store",
+                "sallyport-simulate",
+                "sallyport-pack",
+                "sallyport-bench",
+            ][..],
         ),
         ("sallyport-sdk-macros", &[][..]),
         ("sallyport-sdk", &["sallyport-sdk-macros"][..]),
@@ -43,7 +51,9 @@ fn crates_depend_in_one_direction() {
         ("sallyport-e2e", &[][..]),
     ]);
     for (name, dependencies) in workspace_dependencies() {
-        let may = allowed.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no line in this test: say what it may use"));
+        let may = allowed
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("{name} has no line in this test: say what it may use"));
         let beyond: Vec<_> = dependencies.iter().filter(|d| !may.contains(&d.as_str())).collect();
         assert!(beyond.is_empty(), "{name} must not depend on {beyond:?}");
     }
@@ -54,7 +64,10 @@ fn the_runtime_knows_no_server_no_sql_and_no_model() {
     let manifest = std::fs::read_to_string(root().join("host/runtime/Cargo.toml")).expect("the runtime's manifest");
     let parsed: toml::Table = manifest.parse().expect("a manifest is TOML");
     for name in ["axum", "rusqlite", "tantivy", "rten", "sqlx"] {
-        assert!(!parsed["dependencies"].as_table().expect("a table").contains_key(name), "the runtime depends on {name}");
+        assert!(
+            !parsed["dependencies"].as_table().expect("a table").contains_key(name),
+            "the runtime depends on {name}"
+        );
     }
 }
 

@@ -69,7 +69,8 @@ fn checked(request: &str) -> Result<String, ApiError> {
 fn asked(messages: &[Message]) -> Result<String, ApiError> {
     let last = messages.iter().rev().find(|message| message.role == "user");
     let last = last.ok_or_else(|| ApiError::invalid("`messages` holds no user message"))?;
-    let text: Vec<&str> = last.parts.iter().filter(|part| part.kind == "text").filter_map(|part| part.text.as_deref()).collect();
+    let text: Vec<&str> =
+        last.parts.iter().filter(|part| part.kind == "text").filter_map(|part| part.text.as_deref()).collect();
     checked(&if text.is_empty() { last.content.clone().unwrap_or_default() } else { text.join("\n") })
 }
 

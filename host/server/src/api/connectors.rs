@@ -78,7 +78,11 @@ impl Connector {
             version: installed.version,
             digest: installed.digest.to_string(),
             size: installed.size,
-            auth: manifest.auth.iter().map(|auth| Way { id: auth.id.to_string(), label: label(&auth.method).into() }).collect(),
+            auth: manifest
+                .auth
+                .iter()
+                .map(|auth| Way { id: auth.id.to_string(), label: label(&auth.method).into() })
+                .collect(),
             capabilities: manifest
                 .capabilities
                 .iter()

@@ -16,7 +16,8 @@ pub struct ApiError {
     status: StatusCode,
     code: String,
     message: String,
-    details: Value,
+    // Boxed: an error is passed through many results and is rare.
+    details: Box<Value>,
 }
 
 /// The body of every error.
@@ -43,7 +44,7 @@ impl ApiError {
     /// An error of the caller's own making.
     #[must_use]
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), details: json!({}) }
+        Self { status, code: code.into(), message: message.into(), details: Box::default() }
     }
 
     /// No or no valid credentials.
@@ -87,18 +88,19 @@ impl ApiError {
             (_, Blame::Upstream | Blame::Guest) => StatusCode::BAD_GATEWAY,
             (_, Blame::Host) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, code: error.code().into(), message: error.to_string(), details: json!({}) }
+        Self { status, code: error.code().into(), message: error.to_string(), details: Box::default() }
     }
 }
 
 impl From<InvokeError> for ApiError {
     fn from(error: InvokeError) -> Self {
         let mut answer = Self::from_fault(&error);
-        answer.details = match &error {
+        let details = match &error {
             InvokeError::Arguments(violations) | InvokeError::Result(violations) => json!({ "violations": violations }),
             InvokeError::Later { millis, .. } => json!({ "retry_after_ms": millis }),
-            _ => answer.details,
+            _ => return answer,
         };
+        answer.details = Box::new(details);
         answer
     }
 }
@@ -124,9 +126,20 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let request_id = REQUEST.try_with(Clone::clone).ok();
         if self.status.is_server_error() {
-            tracing::warn!(status = self.status.as_u16(), code = self.code, message = self.message, request_id, "answered with an error");
+            tracing::warn!(
+                status = self.status.as_u16(),
+                code = self.code,
+                message = self.message,
+                request_id,
+                "answered with an error"
+            );
         }
-        let detail = ErrorDetail { code: self.code, message: self.message, request_id, details: self.details };
+        let detail = ErrorDetail {
+            code: self.code,
+            message: self.message,
+            request_id,
+            details: if self.details.is_null() { json!({}) } else { *self.details },
+        };
         (self.status, Json(ErrorBody { error: detail })).into_response()
     }
 }

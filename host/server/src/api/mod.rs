@@ -88,7 +88,11 @@ pub fn router(app: App) -> Router {
         .merge(page::router())
         .fallback(async || ApiError::not_found("this path"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path has no such method")
+            ApiError::new(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "this path has no such method",
+            )
         })
         .with_state(app)
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
@@ -116,5 +120,9 @@ async fn identify(request: Request, next: Next) -> Response {
 /// This host's own failure; the words go to the log and not to the caller.
 pub fn internal(error: impl std::fmt::Display) -> ApiError {
     tracing::error!(%error, "the host failed");
-    ApiError::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "host", "the host failed; its log says why, under the request id")
+    ApiError::new(
+        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+        "host",
+        "the host failed; its log says why, under the request id",
+    )
 }

@@ -39,6 +39,7 @@ pub async fn search(
     body: Result<Json<SearchBody>, JsonRejection>,
 ) -> Result<Json<SearchAnswer>, ApiError> {
     let Json(body) = body?;
-    let query = Query { text: body.query, limit: body.limit.unwrap_or(10), per_document: body.per_document.unwrap_or(1) };
+    let query =
+        Query { text: body.query, limit: body.limit.unwrap_or(10), per_document: body.per_document.unwrap_or(1) };
     Ok(Json(SearchAnswer { results: app.search(&who.caller, query).await? }))
 }

@@ -21,7 +21,9 @@ fn bearer(parts: &Parts) -> Result<&str, ApiError> {
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| ApiError::unauthorized("send `authorization: Bearer <caller token>`; mint one at /v1/callers/token"))
+        .ok_or_else(|| {
+            ApiError::unauthorized("send `authorization: Bearer <caller token>`; mint one at /v1/callers/token")
+        })
 }
 
 impl FromRequestParts<App> for SignedIn {
@@ -47,7 +49,11 @@ impl FromRequestParts<App> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let who = SignedIn::from_request_parts(parts, app).await?;
-        if who.caller.is(Role::Admin) { Ok(Self(who)) } else { Err(ApiError::forbidden("only an admin of the tenant may do this")) }
+        if who.caller.is(Role::Admin) {
+            Ok(Self(who))
+        } else {
+            Err(ApiError::forbidden("only an admin of the tenant may do this"))
+        }
     }
 }
 
@@ -62,7 +68,9 @@ impl FromRequestParts<App> for Service {
         let key = bearer(parts)?;
         match app.service_key(key).await? {
             Some(tenant) => Ok(Self(tenant)),
-            None => Err(ApiError::unauthorized("the service key is not one of this host's: `sallyport keys create` makes one")),
+            None => Err(ApiError::unauthorized(
+                "the service key is not one of this host's: `sallyport keys create` makes one",
+            )),
         }
     }
 }

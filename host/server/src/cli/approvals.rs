@@ -1,11 +1,11 @@
 //! `sallyport approvals`: what waits for a decision, and deciding it.
 
 use clap::Subcommand;
+use sallyport::Caller;
 use sallyport::ids::{InvocationId, TenantId};
+use sallyport::invoke::InvocationView;
 use sallyport::ports::{DecisionKind, Filter, State};
 use sallyport::tool::{Outcome, Proposal};
-use sallyport::Caller;
-use sallyport::invoke::InvocationView;
 
 use super::{Global, session};
 use crate::app::App;
@@ -63,14 +63,16 @@ impl Rows for Proposal {
 
 /// A proposal in full, for people.
 #[must_use]
-pub fn words(proposal: &Proposal) -> String {
+pub(crate) fn words(proposal: &Proposal) -> String {
     let mut lines = vec![
         format!("{} {:?}", proposal.invocation, proposal.state).to_lowercase(),
         format!("  tool        {} of {} ({})", proposal.tool, proposal.connection_name, proposal.account),
     ];
     lines.extend(proposal.reasons.iter().map(|reason| format!("  because     {reason}")));
     if let Some(sources) = proposal.context.as_ref().and_then(|context| context["sources"].as_array()) {
-        lines.extend(sources.iter().filter_map(|source| source["title"].as_str()).map(|title| format!("  from        {title}")));
+        lines.extend(
+            sources.iter().filter_map(|source| source["title"].as_str()).map(|title| format!("  from        {title}")),
+        );
     }
     let arguments = serde_json::to_string_pretty(&proposal.arguments).unwrap_or_default();
     lines.push(format!("  arguments   {}", arguments.replace('\n', "\n              ")));
@@ -88,7 +90,10 @@ fn shown(view: &InvocationView) -> String {
     let mut text = view.proposal.as_ref().map(words).unwrap_or_default();
     for write in &view.writes {
         let state = format!("{:?}", write.state).to_lowercase();
-        text.push_str(&format!("\n  write {:<5} {:<9} {} {}", write.call, state, write.effect.method, write.effect.target));
+        text.push_str(&format!(
+            "\n  write {:<5} {:<9} {} {}",
+            write.call, state, write.effect.method, write.effect.target
+        ));
     }
     if let Some(output) = &view.output {
         text.push_str(&format!("\n  result      {output}"));
@@ -99,7 +104,7 @@ fn shown(view: &InvocationView) -> String {
     text
 }
 
-pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     let operator = session::operator(&tenant);
     match action {

@@ -19,7 +19,7 @@ pub struct Options {
     conversation: Option<String>,
 }
 
-pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     app.index().await?.catch_up(&sallyport_index::TenantId::new(&tenant), &|_| {}).await?;
     let caller = session::by_email(&app, &tenant, &options.caller).await?;
@@ -34,7 +34,7 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
 
 /// The whole answer as lines.
 #[must_use]
-pub fn words(answered: &Answered) -> String {
+pub(crate) fn words(answered: &Answered) -> String {
     let mut text = answered.text.clone();
     if !answered.citations.is_empty() {
         text.push('\n');
@@ -46,7 +46,10 @@ pub fn words(answered: &Answered) -> String {
     for proposal in &answered.proposals {
         text.push_str("\n\n");
         text.push_str(&super::approvals::words(proposal));
-        text.push_str(&format!("\n\nTo decide: sallyport approvals approve {0} | sallyport approvals deny {0}", proposal.invocation));
+        text.push_str(&format!(
+            "\n\nTo decide: sallyport approvals approve {0} | sallyport approvals deny {0}",
+            proposal.invocation
+        ));
     }
     for done in &answered.done {
         text.push_str(&format!("\n\nDone: {}", done.output));

@@ -8,6 +8,6 @@ use super::Global;
 #[derive(Debug, Args)]
 pub struct Options {}
 
-pub async fn run(_global: &Global, _options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(_global: &Global, _options: Options) -> anyhow::Result<()> {
     anyhow::bail!("no figures yet")
 }

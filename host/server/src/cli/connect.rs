@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use sallyport::invoke::Connect;
 use sallyport::connection::{Connection, Owner};
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{ConnectorId, SlotName, TenantId};
+use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
 use sallyport::ports::Directory as _;
 use serde::Deserialize;
@@ -83,10 +83,21 @@ impl Rows for Connection {
             Owner::Person(subject) => subject.to_string(),
         };
         let state = format!("{:?}", self.state).to_lowercase();
-        vec![self.id.to_string(), self.name.clone(), self.connector.to_string(), owner, self.account_name.clone(), state]
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            self.connector.to_string(),
+            owner,
+            self.account_name.clone(),
+            state,
+        ]
     }
 }
 
+/// Runs the command.
+///
+/// # Errors
+/// Whatever it could not do, in words that say what to do about it.
 pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     if let Some(named) = &options.remove {
@@ -115,7 +126,8 @@ async fn connect(app: &App, tenant: &TenantId, options: Options) -> anyhow::Resu
         }
     };
     if let Some(file) = &options.client {
-        let text = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?);
+        let text =
+            Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?);
         register(app, tenant, &connector, &text).await.with_context(|| file.display().to_string())?;
     }
     let given = parse(&read(options.secret.as_deref())?)?;
@@ -150,7 +162,8 @@ async fn connect(app: &App, tenant: &TenantId, options: Options) -> anyhow::Resu
 /// It is no JSON object of strings; the connector is not installed.
 pub async fn register(app: &App, tenant: &TenantId, connector: &ConnectorId, json: &str) -> anyhow::Result<()> {
     use sallyport::ports::Catalog as _;
-    let fields: BTreeMap<String, String> = serde_json::from_str(json).context("want a JSON object of strings: client_id, client_secret, …")?;
+    let fields: BTreeMap<String, String> =
+        serde_json::from_str(json).context("want a JSON object of strings: client_id, client_secret, …")?;
     let fields = fields.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
     let digest = app.store().live(connector).await?.digest;
     let provider = crate::api::connectors::manifest(app, &digest).await?.connector.provider;
@@ -168,7 +181,10 @@ fn read(file: Option<&std::path::Path>) -> anyhow::Result<Zeroizing<String>> {
             text
         }
     };
-    anyhow::ensure!(!text.trim().is_empty(), "the secret is empty: give it by --secret FILE, on stdin, or at the prompt");
+    anyhow::ensure!(
+        !text.trim().is_empty(),
+        "the secret is empty: give it by --secret FILE, on stdin, or at the prompt"
+    );
     Ok(Zeroizing::new(text))
 }
 
@@ -177,8 +193,9 @@ fn parse(text: &str) -> anyhow::Result<NewSecret> {
     if !text.starts_with('{') {
         return Ok(NewSecret { access: Secret::new(text), refresh: None, expires_in: None, scopes: Vec::new() });
     }
-    let given: Given = serde_json::from_str(text)
-        .map_err(|error| anyhow::anyhow!("the secret begins like JSON and is none of the expected form (line {})", error.line()))?;
+    let given: Given = serde_json::from_str(text).map_err(|error| {
+        anyhow::anyhow!("the secret begins like JSON and is none of the expected form (line {})", error.line())
+    })?;
     Ok(NewSecret {
         access: Secret::new(given.access_token),
         refresh: given.refresh_token.map(Secret::new),
@@ -195,7 +212,9 @@ mod tests {
     fn a_token_alone_or_a_token_endpoints_answer() {
         let alone = parse(" abc\n").unwrap();
         assert_eq!(alone.access.expose(), "abc");
-        let answer = parse(r#"{"access_token":"a","refresh_token":"r","expires_in":3600,"scope":"x y","token_type":"Bearer"}"#).unwrap();
+        let answer =
+            parse(r#"{"access_token":"a","refresh_token":"r","expires_in":3600,"scope":"x y","token_type":"Bearer"}"#)
+                .unwrap();
         assert_eq!(answer.refresh.unwrap().expose(), "r");
         assert_eq!(answer.scopes, ["x", "y"]);
     }

@@ -30,7 +30,7 @@ pub struct Options {
     folder: Option<PathBuf>,
 }
 
-pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let mut steps = Steps::default();
     let data = match &global.data {
         Some(data) => data.clone(),
@@ -48,7 +48,10 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
         .run("simulated services", async {
             let simulation = Simulation::start(seed).await?;
             let urls = simulation.urls();
-            let did = format!("Drive {} with {documents} documents, Trello {}, OAuth {}", urls.drive, urls.trello, urls.oauth);
+            let did = format!(
+                "Drive {} with {documents} documents, Trello {}, OAuth {}",
+                urls.drive, urls.trello, urls.oauth
+            );
             Ok((simulation, did))
         })
         .await?;
@@ -61,7 +64,8 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     }
 
     let tenant = TenantId::new(demo::TENANT);
-    let app = App::open(&seeded.data, Config::load(&seeded.data)?, Some(Demo { tenant, examples: demo::examples() })).await?;
+    let app =
+        App::open(&seeded.data, Config::load(&seeded.data)?, Some(Demo { tenant, examples: demo::examples() })).await?;
     let data = session::shown(&seeded.data);
     serve::serve(app, global.listen.unwrap_or(serve::DEFAULT), |url| {
         let text = format!(

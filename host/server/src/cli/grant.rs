@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{Global, session};
 use crate::api::connectors::Connector;
-use crate::output::{self, Rows};
 use crate::grants;
+use crate::output::{self, Rows};
 
 /// What a connection may do.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct Options {
 
 /// `auto`, `ask` or `deny`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Choice {
+pub(crate) enum Choice {
     /// Policy alone decides.
     Auto,
     /// A person decides, always.
@@ -58,7 +58,7 @@ impl Rows for Line {
     }
 }
 
-pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     let connection = session::connection(&app, &tenant, &options.connection).await?;
     let before = app.store().grant(&tenant, &connection.id).await?;

@@ -76,7 +76,7 @@ impl Rows for UserLine {
     }
 }
 
-pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     let accounts = app.accounts();
     match action {
@@ -107,7 +107,9 @@ pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
         Action::User { email, name, roles } => {
             anyhow::ensure!(email.contains('@'), "{email:?} is no e-mail address");
             let email = email.trim().to_lowercase();
-            let roles = roles.iter().map(|role| parse_role(role).map_err(|_| anyhow::anyhow!("{role:?} is no role: admin, approver or member")));
+            let roles = roles.iter().map(|role| {
+                parse_role(role).map_err(|_| anyhow::anyhow!("{role:?} is no role: admin, approver or member"))
+            });
             let subject = SubjectId::new(email.split('@').next().unwrap_or(&email));
             let user = User {
                 tenant: tenant.clone(),

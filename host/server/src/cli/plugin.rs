@@ -106,7 +106,9 @@ fn words(inspected: &Inspected) -> String {
         for route in &capability.routes {
             let carries = match &route.keys {
                 Some(keys) if keys.is_empty() => "  carries no parameters".into(),
-                Some(keys) => format!("  carries {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+                Some(keys) => {
+                    format!("  carries {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+                }
                 None if access(capability.access) == "read" => String::new(),
                 None => "  carries any parameters".into(),
             };
@@ -126,10 +128,11 @@ fn words(inspected: &Inspected) -> String {
     lines.join("\n")
 }
 
-pub async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
     match action {
         Action::Build { dir } => {
-            let report = tokio::task::spawn_blocking(move || setup::build_one(&dir, &|line| output::progress(line))).await??;
+            let report =
+                tokio::task::spawn_blocking(move || setup::build_one(&dir, &|line| output::progress(line))).await??;
             let built = json!({
                 "path": report.path, "seconds": report.elapsed.as_secs_f64(), "inspect": Inspected::of(report.file),
             });

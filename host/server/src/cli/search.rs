@@ -55,7 +55,7 @@ impl Rows for Found {
     }
 }
 
-pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     app.index().await?.catch_up(&sallyport_index::TenantId::new(&tenant), &|_| {}).await?;
     let query = |text: String| Query { text, limit: options.limit, per_document: options.per_document };
@@ -63,12 +63,16 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
         let lines: Box<dyn std::io::BufRead> = if file.as_os_str() == "-" {
             Box::new(std::io::stdin().lock())
         } else {
-            Box::new(std::io::BufReader::new(std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?))
+            Box::new(std::io::BufReader::new(
+                std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?,
+            ))
         };
-        let lines: Vec<String> = lines.lines().collect::<Result<_, _>>().with_context(|| format!("cannot read {}", file.display()))?;
+        let lines: Vec<String> =
+            lines.lines().collect::<Result<_, _>>().with_context(|| format!("cannot read {}", file.display()))?;
         for (number, line) in lines.into_iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let line: Line = serde_json::from_str(&line)
-                .with_context(|| format!("{} line {}: want {{\"id\", \"query\", \"caller\"}}", file.display(), number + 1))?;
+            let line: Line = serde_json::from_str(&line).with_context(|| {
+                format!("{} line {}: want {{\"id\", \"query\", \"caller\"}}", file.display(), number + 1)
+            })?;
             let caller = session::by_email(&app, &tenant, &line.caller).await?;
             output::json_line(&Answer { id: line.id, results: app.search(&caller, query(line.query)).await? })?;
         }

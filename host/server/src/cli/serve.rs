@@ -15,7 +15,7 @@ use crate::output;
 use crate::{api, syncs};
 
 /// Where the service listens unless said.
-pub const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
+pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
 
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_secs(15);
@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_secs(15);
 #[derive(Debug, Args)]
 pub struct Options {}
 
-pub async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
     let data = session::data(global)?;
     let app = App::open(&data, Config::load(&data)?, None).await?;
     session::tenant(&app, &global.tenant).await?;
@@ -39,10 +39,10 @@ pub async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The address cannot be had.
-pub async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one"))?;
+pub(crate) async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one")
+    })?;
     let address = listener.local_addr()?;
     let work = tokio::spawn(background(app.clone()));
     announce(&format!("http://{address}/"));
@@ -93,7 +93,8 @@ async fn background(app: App) {
 }
 
 async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), crate::error::HostError> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     for connection in app.store().connections(tenant).await? {
         if connection.state != sallyport::connection::ConnectionState::Live {
             continue;
@@ -101,7 +102,9 @@ async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), cr
         let digest = app.store().live(&connection.connector).await?.digest;
         let Some(plan) = api::connectors::manifest(app, &digest).await?.sync else { continue };
         let status = app.syncs().status(&connection.id);
-        let due = status.finished.is_none_or(|finished| now.saturating_sub(finished) >= u64::try_from(plan.interval.duration().as_millis()).unwrap_or(u64::MAX));
+        let due = status.finished.is_none_or(|finished| {
+            now.saturating_sub(finished) >= u64::try_from(plan.interval.duration().as_millis()).unwrap_or(u64::MAX)
+        });
         if status.running || !due {
             continue;
         }

@@ -100,13 +100,17 @@ pub async fn by_email(app: &App, tenant: &TenantId, email: &str) -> anyhow::Resu
 /// There is none, or there are several of that name.
 pub async fn connection(app: &App, tenant: &TenantId, named: &str) -> anyhow::Result<Connection> {
     let all = app.store().connections(tenant).await?;
-    let mut found: Vec<Connection> = all.iter().filter(|c| c.id.as_str() == named || c.name == named).cloned().collect();
+    let mut found: Vec<Connection> =
+        all.iter().filter(|c| c.id.as_str() == named || c.name == named).cloned().collect();
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
         (Some(_), _) => bail!("several connections are named {named:?}: use an id from `sallyport connect --list`"),
         (None, _) => {
             let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
-            bail!("no connection {named:?} in tenant {tenant}; there are: {}", if names.is_empty() { "none".into() } else { names.join(", ") })
+            bail!(
+                "no connection {named:?} in tenant {tenant}; there are: {}",
+                if names.is_empty() { "none".into() } else { names.join(", ") }
+            )
         }
     }
 }

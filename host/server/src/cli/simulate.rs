@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 /// Announces the services' URLs as one line of JSON, and serves until the process ends.
-pub async fn run(_global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(_global: &Global, options: Options) -> anyhow::Result<()> {
     let seed = match (&options.folder, options.documents) {
         (Some(folder), _) => Seed::folder(folder)?,
         (None, Some(count)) => Seed::synthetic(count),

@@ -38,7 +38,7 @@ impl Rows for StreamReport {
     }
 }
 
-pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     let mut chosen = Vec::new();
     if options.connections.is_empty() {
@@ -60,6 +60,9 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
         streams.extend(report.streams);
     }
     output::list(global.output, &streams)?;
-    anyhow::ensure!(failed == 0, "{failed} streams were not finished; their cursors are where the last checkpoint left them");
+    anyhow::ensure!(
+        failed == 0,
+        "{failed} streams were not finished; their cursors are where the last checkpoint left them"
+    );
     Ok(())
 }

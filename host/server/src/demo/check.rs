@@ -107,7 +107,10 @@ pub async fn check(
             effect::is_the_one_shown(first, &proposal["first_write"])?;
             let state = simulation.state();
             let found = effect::holds(&json!([state["trello"], state["drive"]]), &proposal["arguments"])?;
-            Ok((arrived.len(), format!("{} arrived as shown, and the service holds all {found} values", arrived_words(arrived.len()))))
+            Ok((
+                arrived.len(),
+                format!("{} arrived as shown, and the service holds all {found} values", arrived_words(arrived.len())),
+            ))
         })
         .await?;
     steps
@@ -124,7 +127,10 @@ pub async fn check(
             ensure!(sent == arrived, "{} more writes arrived", sent - arrived);
             let refused = again.to_string();
             let said = refused.lines().last().unwrap_or_default();
-            Ok(((), format!("a second approval is refused ({said}), a restarted host remembers, nothing more was sent")))
+            Ok((
+                (),
+                format!("a second approval is refused ({said}), a restarted host remembers, nothing more was sent"),
+            ))
         })
         .await?;
     Ok(report(steps, request, asker, &answered, Some(proposal), arrived))
@@ -135,7 +141,8 @@ fn arrived_words(count: usize) -> String {
 }
 
 fn words(proposal: &Value) -> String {
-    let name = proposal["arguments"].as_object().and_then(|all| all.values().find_map(Value::as_str)).unwrap_or_default();
+    let name =
+        proposal["arguments"].as_object().and_then(|all| all.values().find_map(Value::as_str)).unwrap_or_default();
     format!("{} “{name}”", proposal["tool"].as_str().unwrap_or_default())
 }
 

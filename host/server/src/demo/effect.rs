@@ -27,7 +27,9 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
 /// Checks that everything that the approved arguments say is now held by the service. A date may have been written out.
 pub(super) fn holds(state: &Value, arguments: &Value) -> anyhow::Result<usize> {
     let (held, wanted) = (texts(state), texts(arguments));
-    let is_there = |text: &String| held.contains(text) || held.iter().any(|held| text.len() >= 10 && held.starts_with(text.as_str()));
+    let is_there = |text: &String| {
+        held.contains(text) || held.iter().any(|held| text.len() >= 10 && held.starts_with(text.as_str()))
+    };
     let missing: Vec<&String> = wanted.iter().filter(|text| !text.is_empty() && !is_there(text)).collect();
     if !missing.is_empty() {
         bail!("the service does not hold {missing:?}");
@@ -48,7 +50,8 @@ pub(super) fn writes(simulation: &Simulation) -> Vec<Request> {
 pub(super) fn is_the_one_shown(arrived: &Request, shown: &Value) -> anyhow::Result<()> {
     let url = shown["url"].as_str().unwrap_or_default();
     let after_host = url.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap_or_default();
-    let target = if arrived.query.is_empty() { arrived.path.clone() } else { format!("{}?{}", arrived.path, arrived.query) };
+    let target =
+        if arrived.query.is_empty() { arrived.path.clone() } else { format!("{}?{}", arrived.path, arrived.query) };
     ensure!(shown["method"] == arrived.method.as_str(), "{} was shown and {} arrived", shown["method"], arrived.method);
     ensure!(after_host == target, "{after_host} was shown and {target} arrived");
     let body = shown["body"].as_str().unwrap_or_default();

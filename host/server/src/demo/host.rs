@@ -19,7 +19,7 @@ fn sallyport(data: &Path) -> anyhow::Result<Command> {
 }
 
 /// A serving host.
-pub struct Host {
+pub(crate) struct Host {
     child: Child,
     /// Where it serves, without a slash at the end.
     pub url: String,
@@ -30,14 +30,15 @@ impl Host {
     ///
     /// # Errors
     /// It ended, or said nothing in time.
-    pub async fn start(data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(data: &Path) -> anyhow::Result<Self> {
         let mut command = sallyport(data)?;
         command.args(["--listen", "127.0.0.1:0", "serve"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the host")?;
         let out = child.stdout.take().context("the host's output")?;
         let mut errors = child.stderr.take().context("the host's errors")?;
         let mut lines = BufReader::new(out).lines();
-        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the host said nothing in time")??;
+        let first =
+            tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the host said nothing in time")??;
         let Some(url) = first.as_deref().and_then(|line| line.strip_prefix("serving ")) else {
             let mut said = String::new();
             errors.read_to_string(&mut said).await.unwrap_or_default();
@@ -51,7 +52,7 @@ impl Host {
 
     /// Its process.
     #[must_use]
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap_or_default()
     }
 
@@ -59,7 +60,7 @@ impl Host {
     ///
     /// # Errors
     /// It cannot be waited for.
-    pub async fn kill(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         self.child.start_kill()?;
         self.child.wait().await?;
         Ok(())
@@ -70,7 +71,7 @@ impl Host {
 ///
 /// # Errors
 /// The command failed; its words are in the error.
-pub async fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Value> {
+pub(crate) async fn command(data: &Path, arguments: &[&str]) -> anyhow::Result<Value> {
     let output = sallyport(data)?.args(arguments).args(["--output", "json"]).output().await?;
     if !output.status.success() {
         bail!("sallyport {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());

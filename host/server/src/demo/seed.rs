@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sallyport::invoke::Connect;
 use sallyport::Role;
 use sallyport::connection::Owner;
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{ConnectionId, ConnectorId, SlotName, SubjectId, TenantId};
+use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
 use sallyport_simulate::{CONNECTOR_ACCOUNT, IssuedTokens, Provider, Simulation};
 use sallyport_store::accounts::User;
@@ -45,7 +45,7 @@ pub struct Seeded {
 
 /// The host's configuration for these simulated services.
 #[must_use]
-pub fn config(simulation: &Simulation) -> Config {
+pub(crate) fn config(simulation: &Simulation) -> Config {
     let urls = simulation.urls();
     let repoint = [
         ("google-drive.api", &urls.drive),
@@ -99,7 +99,10 @@ pub async fn seeded(
         .run("connections", async {
             let drive = connect(&app, &tenant, DRIVE, Provider::Google, "Google Drive", simulation).await?;
             let trello = connect(&app, &tenant, TRELLO, Provider::Trello, "Trello", simulation).await?;
-            Ok((vec![drive, trello], format!("Google Drive and Trello, as {CONNECTOR_ACCOUNT}; reads granted, writes ask")))
+            Ok((
+                vec![drive, trello],
+                format!("Google Drive and Trello, as {CONNECTOR_ACCOUNT}; reads granted, writes ask"),
+            ))
         })
         .await?;
     let documents = steps

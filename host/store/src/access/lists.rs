@@ -1,6 +1,7 @@
 //! The access lists that let a caller in. Many documents share one, so that these are few, and documents follow from
 //! them by one range of an index each.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use roaring::RoaringTreemap;
@@ -27,10 +28,11 @@ impl Readable {
         let mut readable = Self { live: HashMap::new(), lists: HashMap::new(), containers: HashSet::new() };
         let mut by_source: HashMap<i64, HashSet<Column>> = HashMap::new();
         for connection in &live {
-            if !by_source.contains_key(&connection.source) {
-                by_source.insert(connection.source, principals(db, who, connection.source, &live)?);
-            }
-            readable.of_connection(db, connection, who, &by_source[&connection.source])?;
+            let own = match by_source.entry(connection.source) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(principals(db, who, connection.source, &live)?),
+            };
+            readable.of_connection(db, connection, who, own)?;
         }
         readable.live = live.into_iter().map(|connection| (connection.key, connection)).collect();
         Ok(readable)

@@ -1,5 +1,7 @@
 //! The store, by its effects: what its traits answer, and what lies on the disk.
 
+#![allow(clippy::unwrap_used)]
+
 mod access;
 mod accounts;
 mod chunks;

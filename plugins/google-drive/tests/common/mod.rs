@@ -1,7 +1,6 @@
 //! A Google Drive of a few lines: enough of its paging, its change logs and its refusals to sync
 //! and act against (Drive API v3 discovery document).
 
-
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 use std::cell::RefCell;
 use std::collections::BTreeMap;

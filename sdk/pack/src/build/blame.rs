@@ -105,8 +105,10 @@ mod tests {
 
     use super::*;
 
+    type Dependencies<'a> = &'a [(&'a str, Option<&'a str>)];
+
     /// What cargo says of packages and their dependencies (name, kind).
-    fn metadata(packages: &[(&str, &[(&str, Option<&str>)])]) -> Metadata {
+    fn metadata(packages: &[(&str, Dependencies<'_>)]) -> Metadata {
         let id = |name: &str| format!("registry+https://example.com#{name}@1.0.0");
         let package = |name: &str| {
             json!({ "name": name, "version": "1.0.0", "id": id(name), "dependencies": [], "targets": [], "features": {},

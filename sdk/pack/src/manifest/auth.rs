@@ -33,6 +33,8 @@ pub enum Owner {
 }
 
 /// How an authorisation goes, with what each way needs.
+// A manifest has two or three of these, read once.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthMethod {

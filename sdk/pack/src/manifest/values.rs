@@ -221,9 +221,11 @@ impl Scalar {
     /// and everywhere.
     #[must_use]
     pub fn equals(&self, value: &Value) -> bool {
+        let own = self.to_string();
         match value {
-            Value::String(text) => *text == self.to_string(),
-            Value::Bool(_) | Value::Number(_) => value.to_string() == self.to_string(),
+            Value::String(text) => *text == own,
+            Value::Bool(truth) => own == truth.to_string(),
+            Value::Number(number) => own == number.to_string(),
             _ => false,
         }
     }

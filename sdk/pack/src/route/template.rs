@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_route_matches_its_requests_only() {
-        let table: &[(&str, &str, Option<&[(&str, &str)]>)] = &[
+        type Row<'a> = (&'a str, &'a str, Option<&'a [(&'a str, &'a str)]>);
+        let table: &[Row<'_>] = &[
             ("GET {api}/1/boards", "GET api /1/boards", Some(&[])),
             ("GET {api}/1/boards", "POST api /1/boards", None),
             ("GET {api}/1/boards", "get api /1/boards", None),
