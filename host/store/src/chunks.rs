@@ -26,23 +26,22 @@ impl ChunkStore for Store {
     ) -> Result<Vec<PendingDocument>, StoreError> {
         let recipe = recipe.clone();
         let read = move |db: &Connection, tenant| {
-            let sql = format!(
-                "SELECT d.key, d.content, d.title, t.form, t.text FROM documents d JOIN texts t ON t.document = d.key
-                WHERE {WAITING} ORDER BY d.changed, d.key LIMIT ?3"
-            );
-            let mut sql = db.prepare_cached(&sql)?;
-            let mut rows = sql.query(params![tenant, known(db, &recipe)?, limit])?;
+            // Keys first: what is sorted is small, however long the texts are.
+            let sql = format!("SELECT d.key FROM documents d WHERE {WAITING} ORDER BY d.changed, d.key LIMIT ?3");
+            let mut keys = db.prepare_cached(&sql)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let keys = keys.query_map(params![tenant, known(db, &recipe)?, limit], |row| row.get::<_, i64>(0))?;
+            let sql = "SELECT d.content, d.title, t.form, t.text FROM documents d
+                JOIN texts t ON t.document = d.key WHERE d.key = ?";
+            let mut sql = db.prepare_cached(sql)?;
             let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                let (form, text): (String, String) = (row.get(3)?, row.get(4)?);
+            for key in keys {
+                let key = key?;
+                let (hash, title, form, text): (Vec<u8>, String, String, String) =
+                    sql.query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
                 let (format, searched) = html::searchable(&form, &text);
-                found.push(PendingDocument {
-                    document: DocumentKey(row.get(0)?),
-                    content: content(row, 1)?,
-                    title: row.get(2)?,
-                    format,
-                    text: searched.into_owned(),
-                });
+                let (document, text) = (DocumentKey(key.cast_unsigned()), searched.into_owned());
+                found.push(PendingDocument { document, content: content(hash)?, title, format, text });
             }
             Ok(found)
         };
@@ -107,7 +106,12 @@ impl ChunkStore for Store {
                 WHERE h.tenant = ? AND h.seq > ? ORDER BY h.seq LIMIT ?";
             let mut sql = db.prepare_cached(sql)?;
             // One more than asked for tells whether there is more.
-            let mut rows = sql.query(params![recipe, tenant, since.0, limit.saturating_add(1)])?;
+            let mut rows = sql.query(params![
+                recipe,
+                tenant,
+                since.0,
+                i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+            ])?;
             let mut changes = Changes { documents: Vec::new(), next: since, more: false };
             while let Some(row) = rows.next()? {
                 if changes.documents.len() == limit {
@@ -246,7 +250,6 @@ fn stored(db: &Connection, document: i64) -> Outcome<Vec<StoredChunk>> {
     Ok(found)
 }
 
-fn content(row: &Row<'_>, at: usize) -> Outcome<ContentHash> {
-    let bytes: Vec<u8> = row.get(at)?;
+fn content(bytes: Vec<u8>) -> Outcome<ContentHash> {
     bytes.try_into().map(ContentHash).map_err(|_| Fail::other("a content hash is not 32 bytes long"))
 }

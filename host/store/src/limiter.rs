@@ -9,12 +9,12 @@
 //! does not use counts as used.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use sallyport::authority::Authority;
 use sallyport::ports::{Bucket, Durability, Limiter, StoreResult};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Store;
 use crate::db::{Outcome, json, unjson};
@@ -224,49 +224,4 @@ fn window(bucket: &Bucket) -> u64 {
 /// Milliseconds of a slice.
 fn width(bucket: &Bucket) -> u64 {
     window(bucket).div_ceil(SLICES)
-}
-
-#[cfg(test)]
-mod tests {
-    use sallyport::ids::{ConnectionId, InvocationId, TenantId};
-    use sallyport::ports::Rate;
-    use sallyport::{Caller, Fence};
-
-    use super::*;
-
-    fn authority() -> Authority {
-        Authority {
-            caller: Caller::system(TenantId::new("acme")),
-            connection: ConnectionId::new("con"),
-            invocation: InvocationId::new("inv"),
-            fence: Fence::default(),
-        }
-    }
-
-    #[tokio::test]
-    async fn requests_that_begin_together_share_a_draw() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let bucket = Bucket { key: "drive".into(), rate: Rate { requests: 200, millis: 60_000 } };
-        let (at, buckets) = (authority(), [bucket]);
-        let all = futures::future::join_all((0..150).map(|_| store.take(&at, &buckets))).await;
-        assert!(
-            all.into_iter().all(|answer| answer.unwrap().is_none()),
-            "150 of 200 tokens were not to be had at once"
-        );
-    }
-
-    #[tokio::test]
-    async fn no_more_than_the_rate_is_given() {
-        let dir = tempfile::tempdir().unwrap();
-        let (one, other) = (Store::open(dir.path()).unwrap(), Store::open(dir.path()).unwrap());
-        let buckets = [Bucket { key: "trello".into(), rate: Rate { requests: 50, millis: 600_000 } }];
-        let at = authority();
-        let mut given = 0;
-        for _ in 0..60 {
-            given += u32::from(one.take(&at, &buckets).await.unwrap().is_none());
-            given += u32::from(other.take(&at, &buckets).await.unwrap().is_none());
-        }
-        assert!((40..=50).contains(&given), "{given} of 50 tokens were given to two stores");
-    }
 }

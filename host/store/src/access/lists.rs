@@ -28,11 +28,11 @@ impl Readable {
         let mut readable = Self { live: HashMap::new(), lists: HashMap::new(), containers: HashSet::new() };
         let mut by_source: HashMap<i64, HashSet<Column>> = HashMap::new();
         for connection in &live {
-            let own = match by_source.entry(connection.source) {
+            let principals = match by_source.entry(connection.source) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(principals(db, who, connection.source, &live)?),
             };
-            readable.of_connection(db, connection, who, own)?;
+            readable.of_connection(db, connection, who, principals)?;
         }
         readable.live = live.into_iter().map(|connection| (connection.key, connection)).collect();
         Ok(readable)

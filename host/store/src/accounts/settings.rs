@@ -1,7 +1,7 @@
 //! The host's token signing key, and single values that a server keeps.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use rusqlite::OptionalExtension;
@@ -12,6 +12,8 @@ use crate::db::{Fail, Outcome};
 
 /// Its file in the data directory, mode 0600. Beside the database: a copy of that alone signs nothing.
 const KEY_FILE: &str = "token.key";
+/// Its first line, with the version of its format; the second is the key in hex.
+const KEY_HEADER: &str = "sallyport token key 1";
 
 impl Accounts {
     /// The key that signs callers' tokens: made at first use, the same for every process on the directory.
@@ -51,7 +53,7 @@ fn signing_key(folder: &std::path::Path) -> Outcome<[u8; 32]> {
         let temporary = folder.join(format!(".{KEY_FILE}.{}", uuid::Uuid::new_v4().simple()));
         let options = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary);
         let linked = options.and_then(|mut made| {
-            made.write_all(&rand::random::<[u8; 32]>())?;
+            made.write_all(format!("{KEY_HEADER}\n{}\n", hex::encode(rand::random::<[u8; 32]>())).as_bytes())?;
             made.sync_all()?;
             fs::hard_link(&temporary, &file)
         });
@@ -59,7 +61,14 @@ fn signing_key(folder: &std::path::Path) -> Outcome<[u8; 32]> {
         let _ = fs::remove_file(&temporary);
         linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(failed(error)) })?;
     }
+    let text = fs::read_to_string(&file).map_err(failed)?;
     let mut key = [0; 32];
-    fs::File::open(&file).and_then(|mut file| file.read_exact(&mut key)).map_err(failed)?;
-    Ok(key)
+    let read = text.strip_prefix(KEY_HEADER).map(|rest| hex::decode_to_slice(rest.trim(), &mut key));
+    match read {
+        Some(Ok(())) => Ok(key),
+        _ => Err(Fail::other(format!(
+            "{} is no token key that this version knows: remove it, and callers ask for new tokens",
+            file.display()
+        ))),
+    }
 }

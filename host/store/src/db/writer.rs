@@ -19,8 +19,8 @@ const IDLE: Duration = Duration::from_millis(200);
 pub(crate) trait Job: Send {
     /// When its caller may be answered.
     fn durability(&self) -> Durability;
-    /// Does the work inside the open transaction; false: take it back.
-    fn run(&mut self, db: &Connection) -> bool;
+    /// Does the work inside the open transaction; or says why it is to be taken back.
+    fn run(&mut self, db: &Connection) -> Result<(), Fail>;
     /// Answers the caller: with what `run` gave, or with why the transaction failed.
     fn settle(self: Box<Self>, failed: Option<Fail>);
 }
@@ -38,14 +38,14 @@ impl<T: Send, F: FnOnce(&Connection) -> Outcome<T> + Send> Job for Task<T, F> {
         self.durability
     }
 
-    fn run(&mut self, db: &Connection) -> bool {
-        let Some(work) = self.work.take() else { return false };
+    fn run(&mut self, db: &Connection) -> Result<(), Fail> {
+        let Some(work) = self.work.take() else { return Err(Fail::other("a write was run twice")) };
         // A bug in one caller's work must not take the writer away from all others.
         let result = catch_unwind(AssertUnwindSafe(|| work(db)))
             .unwrap_or_else(|_| Err(Fail::other("a write panicked and was taken back")));
-        let done = result.is_ok();
+        let told = result.as_ref().map(drop).map_err(Fail::again);
         self.result = Some(result);
-        done
+        told
     }
 
     fn settle(self: Box<Self>, failed: Option<Fail>) {
@@ -113,12 +113,10 @@ fn transact(db: &mut Connection, batch: Vec<Box<dyn Job>>) {
             ran.push(job);
             // A full disk makes SQLite roll the whole transaction back: what ran before in it is lost, too.
             if db.is_autocommit() {
-                lost = Some(Fail::Said(sallyport::ports::StoreError::Full {
-                    reason: "the transaction was taken back for want of space".into(),
-                }));
+                lost = Some(done.err().unwrap_or_else(|| Fail::other("SQLite ended the transaction")));
                 break;
             }
-            let end = if done { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+            let end = if done.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
             if let Err(error) = db.execute_batch(end) {
                 lost = Some(error.into());
                 break;

@@ -8,7 +8,7 @@ use sallyport_index::Readers;
 use serde_json::Value;
 
 use super::{AsCaller, info, places};
-use crate::access::Labels;
+use crate::access::{Labels, Live};
 use crate::db::Outcome;
 
 /// Where a call lands, with the argument that says so.
@@ -42,49 +42,59 @@ pub(super) fn of(
     match destination {
         Destination::Unknown => Ok(Audience::Unknown),
         Destination::Owner => {
-            let readers = Readers { people: labels.account(live)?.into_iter().collect(), ..Readers::default() };
+            let own = live.owner.as_deref() == Some(as_caller.caller.subject.as_str());
+            let email = as_caller.caller.emails.first().filter(|_| own).map(|email| email.to_lowercase());
+            let maker = if email.is_some() { email } else { labels.account(live)? };
+            let readers = Readers { people: maker.into_iter().collect(), ..Readers::default() };
             Ok(Audience::Known { name: format!("something new of {}", live.account), readers })
         }
-        Destination::Container(id) => {
-            // Every connection of the source that attests it says who reads there: the widest view counts.
-            let mut known = None;
-            for other in as_caller.readable.live.values().filter(|other| other.source == live.source) {
-                let sql = "SELECT name, acl FROM containers WHERE connection = ? AND id = ?";
-                let row: Option<(String, Option<i64>)> = db
-                    .prepare_cached(sql)?
-                    .query_row(params![other.key, id], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
-                let Some((name, acl)) = row else { continue };
-                // One that does not know its readers leaves nobody knowing them.
-                let Some(acl) = acl else { return Ok(Audience::Unknown) };
-                let readers = labels.of_list(other, acl)?.clone();
-                let seen = as_caller.readable.has_container(other.key, &id);
-                let (known_name, known_readers, known_seen) =
-                    known.get_or_insert((name.clone(), Readers::default(), false));
-                union(known_readers, &readers);
-                if seen && !*known_seen {
-                    (*known_name, *known_seen) = (name, true);
-                }
-            }
-            Ok(match known {
-                Some((name, readers, true)) => Audience::Known { name, readers },
-                _ => Audience::Unknown,
-            })
+        Destination::Container(id) => container(db, as_caller, &mut labels, live, &id),
+        Destination::Document(id) => document(db, as_caller, &mut labels, live, &id),
+    }
+}
+
+/// Every connection of the source that attests the container says who reads there: the widest view counts, and one that
+/// does not know leaves nobody knowing.
+fn container(
+    db: &Connection,
+    as_caller: &AsCaller,
+    labels: &mut Labels<'_>,
+    live: &Live,
+    id: &str,
+) -> Outcome<Audience> {
+    let sql = "SELECT name, acl FROM containers WHERE connection = ? AND id = ?";
+    let mut sql = db.prepare_cached(sql)?;
+    let (mut name, mut readers) = (None, Readers::default());
+    for other in as_caller.readable.live.values().filter(|other| other.source == live.source) {
+        let row = sql.query_row(params![other.key, id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
+        let Some((called, acl)) = row.optional()? else { continue };
+        let Some(acl) = acl else { return Ok(Audience::Unknown) };
+        union(&mut readers, labels.of_list(other, acl)?);
+        if as_caller.readable.has_container(other.key, id) {
+            name = Some(called);
         }
-        Destination::Document(id) => {
-            let sql = "SELECT key FROM documents WHERE source = ? AND id = ?";
-            let row = params![live.source, id];
-            let key: Option<i64> = db.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-            let Some(key) = key else { return Ok(Audience::Unknown) };
-            let sql = "SELECT 1 FROM attestations WHERE document = ? AND acl IS NULL";
-            let partly_unknown = db.prepare_cached(sql)?.exists([key])?;
-            match info::of_document(db, &as_caller.readable, key)? {
-                Some(info) if !partly_unknown => {
-                    Ok(Audience::Known { name: info.title, readers: labels.of_document(key)?.readers })
-                }
-                _ => Ok(Audience::Unknown),
-            }
+    }
+    Ok(name.map_or(Audience::Unknown, |name| Audience::Known { name, readers }))
+}
+
+fn document(
+    db: &Connection,
+    as_caller: &AsCaller,
+    labels: &mut Labels<'_>,
+    live: &Live,
+    id: &str,
+) -> Outcome<Audience> {
+    let sql = "SELECT key FROM documents WHERE source = ? AND id = ?";
+    let row = params![live.source, id];
+    let key: Option<i64> = db.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
+    let Some(key) = key else { return Ok(Audience::Unknown) };
+    let sql = "SELECT 1 FROM attestations WHERE document = ? AND acl IS NULL";
+    let partly_unknown = db.prepare_cached(sql)?.exists([key])?;
+    match info::of_document(db, &as_caller.readable, key)? {
+        Some(info) if !partly_unknown => {
+            Ok(Audience::Known { name: info.title, readers: labels.of_document(key)?.readers })
         }
+        _ => Ok(Audience::Unknown),
     }
 }
 

@@ -54,6 +54,29 @@ async fn a_request_draws_from_every_bucket_or_from_none() {
 }
 
 #[tokio::test]
+async fn every_token_of_a_rate_can_be_had() {
+    let given = Given::new().await;
+    let bucket = [bucket("b", 103, 10_000)];
+    let mut had = 0;
+    while take(&given.store, &bucket).await.is_none() {
+        had += 1;
+    }
+    assert_eq!(had, 103, "a draw of several leaves none that a single one could have");
+}
+
+#[tokio::test]
+async fn requests_that_begin_together_share_a_draw() {
+    let given = Given::new().await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..150 {
+        let store = given.store.clone();
+        asking.spawn(async move { take(&store, &[bucket("drive", 200, 60_000)]).await });
+    }
+    let answers = asking.join_all().await;
+    assert!(answers.iter().all(Option::is_none), "150 of 200 tokens were not to be had at once: {answers:?}");
+}
+
+#[tokio::test]
 async fn a_bucket_that_the_provider_calls_empty_is_empty_for_all() {
     let given = Given::new().await;
     let (other, bucket) = (given.another(), bucket("b", 1000, 1000));

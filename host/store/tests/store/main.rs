@@ -1,5 +1,6 @@
 //! The store, by its effects: what its traits answer, and what lies on the disk.
 
+// A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used)]
 
 mod access;
