@@ -91,7 +91,7 @@ impl Webhooks for Forgetful {
 }
 
 fn refused(tool: &str, arguments: &str) -> String {
-    let arguments = serde_json::from_str(arguments).unwrap();
+    let arguments = serde_json::from_str(arguments).expect("the test's own JSON");
     match FakeHost::new().invoke::<Connector>(tool, arguments) {
         Err(Failure::InvalidInput(message)) => message,
         other => panic!("{other:?}"),

@@ -63,7 +63,7 @@ impl Sink {
         self.emit(Change::Upsert(document))
     }
 
-    /// Stages who may read a document whose content is unchanged.
+    /// Stages who may read a document whose content is unchanged. In a sweep say [`seen`](Self::seen), too.
     pub fn set_access(&mut self, id: impl Into<String>, access: impl Into<Access>) -> Result<(), Error> {
         self.emit(Change::SetAccess { id: id.into(), access: access.into() })
     }

@@ -243,7 +243,6 @@ impl Host for FakeHost {
         for change in state.staged.drain(..) {
             match &change {
                 Change::Upsert(document) => drop(state.listed.insert(document.id.clone())),
-                Change::SetAccess { id, .. } => drop(state.listed.insert(id.clone())),
                 Change::Seen(ids) => state.listed.extend(ids.iter().cloned()),
                 _ => {}
             }
