@@ -32,7 +32,7 @@ pub struct Provider {
 pub enum RegistryProblem {
     /// The provider is in nobody's list.
     #[error(
-        "the provider {provider} is not registered: an operator can add [provider.{provider}] with its origins and auth endpoints to the host's registry file"
+        "the provider {provider} is not registered: an operator can add [provider.{provider}] with its origins and auth endpoints to the host's registry file (registry.toml in the data directory)"
     )]
     Unlisted {
         /// The provider.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::Stream;
 use sallyport::ids::TenantId;
 use sallyport::keys::MasterKey;
+use sallyport::registry::Registry;
 use sallyport::wire::{Repoint, WireConfig};
 use sallyport::{Caller, Ports, Runtime};
 use sallyport_agent::{Agent, AgentEvent, Ask};
@@ -60,6 +61,7 @@ impl App {
         let master = MasterKey::open_or_create(&data.join("master.key"))?;
         let repoint = Repoint::new(&config.repoint)?;
         let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
+            .registry(registry(data)?)
             .component_cache(data.join("compiled"))
             .wire(WireConfig { repoint, ..WireConfig::default() })
             .hold(std::time::Duration::from_secs(config.approval_minutes * 60))
@@ -229,6 +231,18 @@ impl App {
     pub async fn check_store(&self) -> Result<(), HostError> {
         self.accounts().tenants().await?;
         Ok(())
+    }
+}
+
+/// The providers that this host knows: those compiled in, and the operator's `registry.toml` in the data directory.
+fn registry(data: &Path) -> Result<Registry, HostError> {
+    let path = data.join("registry.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Registry::default()
+            .extended(&text)
+            .map_err(|error| HostError::Config(format!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Registry::default()),
+        Err(error) => Err(HostError::Config(format!("cannot read {}: {error}", path.display()))),
     }
 }
 

@@ -30,20 +30,21 @@ pub async fn model() -> anyhow::Result<((), String)> {
 /// # Errors
 /// They cannot be built; the error has the way out.
 pub async fn connectors() -> anyhow::Result<(Vec<PathBuf>, String)> {
-    let reports = tokio::task::spawn_blocking(|| {
-        let plugins = plugins()?;
-        let folders = [plugins.join("google-drive"), plugins.join("trello")];
-        folders
-            .iter()
-            .map(|folder| build_one(folder, &|line| say(&format!("    {line}"))))
-            .collect::<anyhow::Result<Vec<_>>>()
-    })
-    .await??;
+    let reports = tokio::task::spawn_blocking(|| build_all(&["plugins/google-drive", "plugins/trello"])).await??;
     let said: Vec<String> = reports
         .iter()
         .map(|report| format!("{} {} KB", report.file.manifest.connector.id, report.file.size / 1024))
         .collect();
     Ok((reports.into_iter().map(|report| report.path).collect(), said.join(", ")))
+}
+
+/// Builds connectors of this repository, named by their folders in it.
+///
+/// # Errors
+/// They cannot be built; the error has the way out.
+pub fn build_all(folders: &[&str]) -> anyhow::Result<Vec<BuildReport>> {
+    let sources = sources()?;
+    folders.iter().map(|folder| build_one(&sources.join(folder), &|line| say(&format!("    {line}")))).collect()
 }
 
 /// Builds the connector in a folder.
@@ -55,13 +56,13 @@ pub fn build_one(folder: &Path, progress: &dyn Fn(&str)) -> anyhow::Result<Build
     Ok(build(&BuildOptions::new(folder), progress, describe)?)
 }
 
-/// The folder of this repository's connectors: beside the working directory, else where this program was compiled.
-fn plugins() -> anyhow::Result<PathBuf> {
+/// The folder of this repository: the working directory or one above it, else where this program was compiled.
+fn sources() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("the working directory")?;
-    let upwards = here.ancestors().map(|folder| folder.join("plugins"));
-    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
-    upwards
-        .chain([compiled])
-        .find(|plugins| plugins.join("trello/connector.toml").exists())
-        .context("the connectors' sources are not here: run the demo in a clone of the repository")
+    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    here.ancestors()
+        .chain([compiled.as_path()])
+        .find(|folder| folder.join("plugins/trello/connector.toml").exists())
+        .map(Path::to_owned)
+        .context("the connectors' sources are not here: run this in a clone of the repository")
 }

@@ -3,6 +3,7 @@
 //! A guest's CPU time is counted in epoch ticks of [`TICK`]: the callback that counts runs in guest code only, so that
 //! a host call of any length costs one tick at most.
 
+pub(crate) mod bare;
 mod bindings;
 mod budget;
 mod cache;

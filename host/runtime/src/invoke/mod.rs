@@ -10,6 +10,7 @@ mod decide;
 mod execute;
 mod gate;
 mod identify;
+mod measure;
 mod prepare;
 mod proposal;
 mod recorded;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use connect::Connect;
 pub use identify::Identity;
+pub use measure::{CallFigures, LoadFigures};
 pub use proposal::InvocationView;
 pub use recover::Recovered;
 pub use sync::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};

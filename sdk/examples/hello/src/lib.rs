@@ -7,7 +7,7 @@ const API: &str = "https://hello.example/v1";
 
 export! {
     account: identify,
-    tools: [create_note],
+    tools: [read_note, create_note],
     sync: Notes,
 }
 
@@ -38,6 +38,33 @@ struct Listing {
 fn identify() -> Result<Identity, Failure> {
     let me: Me = http::get(http::url(API, ["me"])).send()?.ok()?.json()?;
     Ok(Identity::new(me.id, me.name).email(me.email))
+}
+
+/// Which note.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadNote {
+    /// The service's id.
+    #[schemars(length(min = 1, max = 64))]
+    pub id: String,
+}
+
+/// A note.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NoteRead {
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Reads a note.
+#[tool(title = "Read a note")]
+pub fn read_note(input: ReadNote) -> Result<NoteRead, Failure> {
+    if input.id.trim().is_empty() {
+        return Err(Failure::invalid_input("id: which note?"));
+    }
+    http::get(http::url(API, ["notes", &input.id])).send()?.ok()?.json()
 }
 
 /// What to write.
@@ -174,6 +201,13 @@ mod tests {
             .respond("GET", "https://hello.example/v1/notes/n2", Reply::status(500));
         host.sweep::<Connector>("notes").unwrap();
         assert_eq!(host.stored().documents.into_keys().collect::<Vec<_>>(), ["n2"]);
+    }
+
+    #[test]
+    fn a_note_is_read_by_its_id() {
+        let host = FakeHost::new().respond("GET", "https://hello.example/v1/notes/n1", note("n1", "2026-01-01T00:00:00Z"));
+        let output = host.invoke::<Connector>("read_note", json!({ "id": "n1" })).unwrap();
+        assert_eq!(output.json, json!({ "title": "n1", "text": "…" }));
     }
 
     #[test]

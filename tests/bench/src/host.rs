@@ -1,0 +1,102 @@
+//! The service that is called, and a runtime on a store of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use sallyport::connection::{Connection, Owner, Setting};
+use sallyport::credentials::NewSecret;
+use sallyport::ids::{CapabilityId, ConnectorId, SlotName, SubjectId, TenantId};
+use sallyport::invoke::Connect;
+use sallyport::keys::{MasterKey, Secret};
+use sallyport::registry::Registry;
+use sallyport::wire::{Repoint, WireConfig};
+use sallyport::{Caller, Ports, Role, Runtime};
+use sallyport_store::Store;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The provider of the example connector, as an operator would register it.
+const HELLO: &str = r#"
+[provider.hello]
+name = "Hello"
+origins = ["https://hello.example"]
+auth = []
+"#;
+
+/// A runtime over a SQLite store in a folder of its own.
+pub(crate) struct Host {
+    pub(crate) runtime: Runtime,
+    pub(crate) caller: Caller,
+    pub(crate) folder: TempDir,
+}
+
+impl Host {
+    pub(crate) async fn open(repoint: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let store = tokio::task::spawn_blocking(move || Store::open(data)).await??;
+        let tenant = TenantId::new("bench");
+        store.accounts().create_tenant(&tenant, "bench").await?;
+        let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
+        let master = MasterKey::open_or_create(&folder.path().join("master.key"))?;
+        let runtime = Runtime::builder(Ports::all(Arc::new(store)), master)
+            .registry(Registry::default().extended(HELLO)?)
+            .component_cache(folder.path().join("compiled"))
+            .wire(wire)
+            .build()?;
+        let roles = vec![Role::Admin, Role::Approver, Role::Member];
+        let caller = Caller { tenant, subject: SubjectId::new("bench"), emails: Vec::new(), roles };
+        Ok(Self { runtime, caller, folder })
+    }
+
+    /// Installs a connector and connects it, with these capabilities unasked.
+    pub(crate) async fn connect(
+        &self,
+        file: &Path,
+        connector: &str,
+        auth: &str,
+        secret: NewSecret,
+        granted: &[&str],
+    ) -> anyhow::Result<Connection> {
+        self.runtime.install(&self.caller, std::fs::read(file)?).await?;
+        let capabilities: Result<BTreeMap<_, _>, _> =
+            granted.iter().map(|id| CapabilityId::new(*id).map(|id| (id, Setting::Auto))).collect();
+        let connect = Connect {
+            connector: ConnectorId::new(connector)?,
+            auth: Some(auth.into()),
+            owner: Owner::Workspace,
+            name: None,
+            secrets: BTreeMap::from([(SlotName::new("user")?, secret)]),
+            capabilities: Some(capabilities?),
+            settings: BTreeMap::new(),
+            audience: Vec::new(),
+        };
+        Ok(self.runtime.connect(&self.caller, connect).await?)
+    }
+}
+
+/// A secret that does not expire.
+pub(crate) fn token(text: impl Into<String>) -> NewSecret {
+    NewSecret { access: Secret::new(text.into()), refresh: None, expires_in: None, scopes: Vec::new() }
+}
+
+/// The example connector's service: one note of 1 KB. Gives its URL; it lives as long as the process.
+pub(crate) async fn notes() -> anyhow::Result<String> {
+    let note = json!({
+        "id": "n1", "title": "A note", "text": "x".repeat(880), "etag": "1", "updated": "2026-01-01T00:00:00Z",
+        "readers": ["bench@example.com"],
+    });
+    let me = json!({ "id": "u1", "name": "Bench", "email": "bench@example.com" });
+    let answer = |value: Value| move || async move { Json(value) };
+    let router = Router::new()
+        .route("/v1/me", get(answer(me)))
+        .route("/v1/notes/{id}", get(answer(note)))
+        .route("/v1/notes", axum::routing::post(answer(json!({ "id": "n2" }))));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
+}

@@ -1,0 +1,44 @@
+//! What `sallyport bench` measures, each figure beside what it was run against, in one run.
+//!
+//! Nothing here asserts a time: a figure is printed, and a person judges it. Everything that is measured is the real
+//! thing: connectors in the sandbox, the SQLite store with its flushes, HTTP over loopback.
+
+mod engine;
+mod figure;
+mod host;
+mod sync;
+mod tool_call;
+
+use std::path::PathBuf;
+
+pub use figure::{Figure, Report};
+
+/// What the measurements are made with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The example connector `hello`, built.
+    pub hello: PathBuf,
+    /// The Google Drive connector, built.
+    pub drive: PathBuf,
+    /// This program: it runs the simulated services in a process of their own (`simulate --documents N`).
+    pub program: PathBuf,
+    /// Rounds of each measured call.
+    pub rounds: usize,
+    /// Documents of the measured sync.
+    pub documents: usize,
+}
+
+/// Measures everything. `progress` is told what is being measured.
+///
+/// # Errors
+/// Whatever could not be set up or did not do what it should: a figure of something that failed is none.
+pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Report> {
+    let mut figures = Vec::new();
+    progress("one tool call with one request of 1 KB, and the same request by reqwest");
+    figures.extend(tool_call::measure(setup).await?);
+    progress("a fresh instance with one call; loading compiled code");
+    figures.extend(engine::measure(setup).await?);
+    progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));
+    figures.extend(sync::measure(setup).await?);
+    Ok(Report { figures })
+}

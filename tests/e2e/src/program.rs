@@ -1,0 +1,120 @@
+//! The program, as a person runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whether it ended with exit code 0.
+    pub success: bool,
+    /// What it printed as its result.
+    pub stdout: String,
+    /// What it said meanwhile, and why it failed.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Its result as JSON.
+    ///
+    /// # Panics
+    /// It is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// The program, built from the sources as they are.
+///
+/// # Panics
+/// It does not compile.
+#[must_use]
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // What the alias `cargo sallyport` runs; nothing to do where the tests' build has made it.
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--bin", "sallyport"]).current_dir(root());
+        assert!(cargo.status().expect("cargo runs").success(), "the program does not compile");
+        let test = std::env::current_exe().expect("a test has a path");
+        let profile = test.parent().and_then(Path::parent).expect("tests lie in <target>/<profile>/deps");
+        profile.join("sallyport")
+    })
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Connectors of this repository, by their folders in it: built, or taken as they are where nothing has changed.
+///
+/// # Panics
+/// They do not build; the packer's words say why.
+#[must_use]
+pub fn connectors(folders: &[&str]) -> Vec<PathBuf> {
+    let built = folders.iter().map(|folder| sallyport_server::setup::build_one(&root().join(folder), &|_| {}));
+    built.map(|report| report.unwrap_or_else(|error| panic!("{error:#}")).path).collect()
+}
+
+/// Runs the program.
+///
+/// # Panics
+/// It cannot be started.
+#[must_use]
+pub fn run(arguments: &[&str]) -> Finished {
+    finished(command(arguments).output().expect("the program starts"))
+}
+
+/// Runs the program with its results as JSON.
+///
+/// # Panics
+/// It fails, or its result is no JSON.
+#[must_use]
+pub fn output(arguments: &[&str]) -> Value {
+    succeeds(&[arguments, &["--output", "json"]].concat()).json()
+}
+
+/// Runs the program, which has to succeed.
+///
+/// # Panics
+/// It fails.
+pub fn succeeds(arguments: &[&str]) -> Finished {
+    let finished = run(arguments);
+    assert!(finished.success, "sallyport {}: {}", arguments.join(" "), finished.stderr);
+    finished
+}
+
+/// Runs the program, which has to fail; gives its last words.
+///
+/// # Panics
+/// It succeeds, or panics.
+#[must_use]
+pub fn fails(arguments: &[&str]) -> String {
+    let finished = run(arguments);
+    assert!(!finished.success, "sallyport {} succeeded: {}", arguments.join(" "), finished.stdout);
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    let error = finished.stderr.rsplit_once("error: ").map(|(_, error)| error.trim().to_owned());
+    error.unwrap_or_else(|| panic!("no error was said: {}", finished.stderr))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).stdin(Stdio::null());
+    // The tests say everything themselves.
+    for name in ["SALLYPORT_DATA", "SALLYPORT_LISTEN", "SALLYPORT_TENANT", "SALLYPORT_MODEL_URL", "SALLYPORT_MODEL_KEY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn finished(output: Output) -> Finished {
+    Finished {
+        success: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,122 @@
+//! The web page, in a real browser: ask, read, approve, and look at what the service then holds.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use sallyport_e2e::{block_on, program};
+use serde_json::{Value, json};
+
+/// Something that runs beside the test and ends with it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // That it has ended already is fine.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The demo as README starts it; gives the address that it prints.
+fn demo(data: &str) -> (Running, String) {
+    let mut command = Command::new(program());
+    command.args(["--data", data, "--listen", "127.0.0.1:0", "demo"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the demo starts");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let running = Running(child);
+    let found = lines.map_while(Result::ok).find_map(|line| {
+        line.split_whitespace().find(|word| word.starts_with("http://")).map(|url| url.trim_end_matches('/').to_owned())
+    });
+    (running, found.expect("the demo prints an address"))
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+async fn browser(profile: &str) -> (Running, Client) {
+    let port = free_port();
+    let mut driver = Command::new("chromedriver");
+    driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let running = Running(driver.spawn().expect("chromedriver is installed (.ci/run does it)"));
+    let arguments = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--window-size=1200,1600",
+        &format!("--user-data-dir={profile}"),
+    ];
+    let options = json!({ "args": arguments });
+    let capabilities: serde_json::Map<String, Value> =
+        [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
+    for _ in 0..100 {
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(capabilities.clone());
+        match builder.connect(&format!("http://127.0.0.1:{port}")).await {
+            Ok(client) => return (running, client),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+    panic!("the browser does not start");
+}
+
+#[test]
+fn a_person_asks_reads_and_approves_on_the_page() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (_demo, url) = demo(&path("data"));
+    block_on(async {
+        let (_driver, page) = browser(&path("profile")).await;
+        let outcome = scenario(&page, &url).await;
+        // What the page shows is kept where somebody wants to look at it.
+        if let (Some(folder), Ok(picture)) = (std::env::var_os("SALLYPORT_SCREENSHOTS"), page.screenshot().await) {
+            std::fs::write(std::path::Path::new(&folder).join("page.png"), picture).expect("written");
+        }
+        page.close().await.expect("closed");
+        outcome.unwrap_or_else(|error| panic!("{error:#}"));
+    });
+}
+
+async fn scenario(page: &Client, url: &str) -> anyhow::Result<()> {
+    page.goto(url).await?;
+    let wait = || page.wait().at_most(Duration::from_secs(60));
+    // Somebody is signed in, and the examples stand ready.
+    wait().for_element(Locator::Css("#examples button")).await?;
+    page.find(Locator::Css("#user option[value='chiara']")).await?.click().await?;
+    wait().for_element(Locator::Css("#examples button")).await?;
+
+    ask(page, "When does Compass 5 launch?").await?;
+    wait().for_element(Locator::Css("#turns li:nth-of-type(1)[data-finished] .sources a")).await?;
+    let answer = page.find(Locator::Css("#turns > li .answer")).await?.text().await?;
+    anyhow::ensure!(answer.contains("12 November 2026"), "the page says {answer:?}");
+
+    ask(page, sallyport_server::demo::SCENARIO).await?;
+    let approve = wait().for_element(Locator::Css("#turns .proposal .approve")).await?;
+    let card = page.find(Locator::Css("#turns .proposal")).await?;
+    let shown = card.text().await?;
+    for part in ["create_board", "Stand at the Montpellier fair", "Q4 strategy", "held"] {
+        anyhow::ensure!(shown.contains(part), "the card does not show {part:?}: {shown}");
+    }
+    anyhow::ensure!(!shown.contains("Roadshow in Baden"), "a task of another team is proposed");
+    approve.click().await?;
+    wait().for_element(Locator::Css("#turns .proposal.settled")).await?;
+    let done = card.text().await?;
+    anyhow::ensure!(done.contains("succeeded") && done.contains("Result"), "the card shows {done}");
+
+    page.find(Locator::Css("[data-view=approvals]")).await?.click().await?;
+    wait().for_element(Locator::Css("#decided .proposal.settled")).await?;
+    page.find(Locator::Css("[data-view=connections]")).await?.click().await?;
+    wait().for_element(Locator::Css(".connection")).await?;
+    let connections = page.find(Locator::Css("#connection-list")).await?.text().await?;
+    anyhow::ensure!(connections.contains("Google Drive") && connections.contains("documents"), "{connections}");
+    page.find(Locator::Css("[data-view=chat]")).await?.click().await?;
+    Ok(())
+}
+
+async fn ask(page: &Client, text: &str) -> anyhow::Result<()> {
+    let field = page.find(Locator::Css("#ask textarea")).await?;
+    field.send_keys(text).await?;
+    page.find(Locator::Css("#ask button")).await?.click().await?;
+    Ok(())
+}
