@@ -90,12 +90,21 @@ impl Host {
     /// # Panics
     /// Something cannot be set up.
     pub async fn with(seed: Seed) -> Self {
+        Self::configured(seed, |_| {}).await
+    }
+
+    /// The same, with a configuration of the test's.
+    ///
+    /// # Panics
+    /// Something cannot be set up.
+    pub async fn configured(seed: Seed, configure: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let simulation = Simulation::start(seed).await.expect("simulated services");
         let files = tokio::task::spawn_blocking(|| connectors(&["plugins/google-drive", "plugins/trello"]));
         let files = files.await.expect("connectors");
         demo::seeded(&mut Steps::default(), data.path(), &simulation, &files).await.expect("a seeded workspace");
-        let config = Config { scheduled_sync: false, ..Config::load(data.path()).expect("a configuration") };
+        let mut config = Config { scheduled_sync: false, ..Config::load(data.path()).expect("a configuration") };
+        configure(&mut config);
         let app = App::open(data.path(), config, None).await.expect("a host");
         let key = app.accounts().create_key(Holder::Service(tenant()), "tests").await.expect("a key");
         let url = serve(app.clone()).await;
