@@ -1,6 +1,7 @@
 //! What the operator configures: `config.toml` in the data directory, then `SALLYPORT_*` variables over it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,8 @@ impl Config {
         let mut config = match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text)
                 .map_err(|error| ConfigError::Form { path: path.clone(), message: error.to_string() })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // That the data directory is none is said, with the way out, by the store that opens it.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Self { scheduled_sync: true, ..Self::default() }
             }
             Err(source) => return Err(ConfigError::Read { path, source }),

@@ -97,7 +97,8 @@ pub fn fails(arguments: &[&str]) -> String {
     let finished = run(arguments);
     assert!(!finished.success, "sallyport {} succeeded: {}", arguments.join(" "), finished.stdout);
     assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
-    let error = finished.stderr.rsplit_once("error: ").map(|(_, error)| error.trim().to_owned());
+    let last = finished.stderr.rfind("\nerror: ").map_or(0, |at| at + 1);
+    let error = finished.stderr[last..].strip_prefix("error: ").map(|error| error.trim().to_owned());
     error.unwrap_or_else(|| panic!("no error was said: {}", finished.stderr))
 }
 

@@ -76,7 +76,8 @@ routes = ["GET {{api}}/v1/me"]
     }
     if has("webhook") {
         text += "[webhook]\nverify = { header = \"x-token\", equals = \"subscription.token\" }\n\
-                 connections = { header = \"x-channel\", match = \"subscription\" }\n";
+                 connections = { header = \"x-channel\", match = \"subscription\" }\n\
+                 dedupe = { header = \"x-number\" }\n";
     }
     if has("subscriptions") {
         text = text.replace("[webhook]\n", "[webhook]\nsubscribe = [\"notes.watch\"]\n");

@@ -14,6 +14,7 @@ pub mod connect;
 mod demo;
 mod grant;
 mod keys;
+mod people;
 mod plugin;
 mod search;
 mod serve;
@@ -76,6 +77,9 @@ pub enum Command {
     /// Tenants' service keys and built-in users.
     #[command(subcommand)]
     Keys(keys::Action),
+    /// Whose a provider's users are, where the provider does not tell.
+    #[command(subcommand)]
+    People(people::Action),
     /// Print the project's figures, each beside what it was run against.
     Bench(bench::Options),
     /// Run the simulated services alone, in this process.
@@ -99,6 +103,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ask(options) => ask::run(&global, options).await,
         Command::Approvals(action) => approvals::run(&global, action).await,
         Command::Keys(action) => keys::run(&global, action).await,
+        Command::People(action) => people::run(&global, action).await,
         Command::Bench(options) => bench::run(&global, options).await,
         Command::Simulate(options) => simulate::run(&global, options).await,
     }

@@ -73,15 +73,24 @@ pub fn operator(tenant: &TenantId) -> Caller {
     }
 }
 
+/// An e-mail address as it is kept: trimmed, in lower case.
+///
+/// # Errors
+/// It is none.
+pub fn email(text: &str) -> anyhow::Result<String> {
+    let email = text.trim().to_lowercase();
+    if !email.contains('@') {
+        bail!("{text:?} is no e-mail address: name the person by one");
+    }
+    Ok(email)
+}
+
 /// The built-in user with this address; somebody else is a member who has this address and nothing more.
 ///
 /// # Errors
 /// It is no e-mail address; the store's.
 pub async fn by_email(app: &App, tenant: &TenantId, email: &str) -> anyhow::Result<Caller> {
-    let email = email.trim().to_lowercase();
-    if !email.contains('@') {
-        bail!("{email:?} is no e-mail address: name the person by one");
-    }
+    let email = self::email(email)?;
     match app.accounts().user_by_email(tenant, &email).await {
         Ok(user) => Ok(user.caller()),
         Err(StoreError::NotFound { .. }) => Ok(Caller {

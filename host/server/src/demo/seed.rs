@@ -118,7 +118,34 @@ pub async fn seeded(
             Ok((documents, format!("{documents} documents read in, cut into chunks and embedded")))
         })
         .await?;
+    steps
+        .run("identities", async {
+            let mapped = map_people(&app, &tenant, &made[1], simulation).await?;
+            Ok(((), format!("{mapped} Trello members are tied to people by an admin, since Trello tells no addresses")))
+        })
+        .await?;
     Ok(Seeded { data: data.to_owned(), tenant, documents })
+}
+
+/// What an admin would do at `sallyport people map`: goes through Trello's members and says by their names who they are.
+async fn map_people(
+    app: &App,
+    tenant: &TenantId,
+    trello: &ConnectionId,
+    simulation: &Simulation,
+) -> anyhow::Result<usize> {
+    let directory = simulation.directory();
+    let accounts = app.accounts();
+    let by = session::operator(tenant).subject;
+    let mut mapped = 0;
+    for member in accounts.provider_users(tenant, trello).await? {
+        let known = directory.people().find(|person| member.name.as_ref() == Some(&person.name));
+        if let (Some(person), None) = (known, &member.email) {
+            accounts.tie(tenant, trello, &member.user, &person.email, &by).await?;
+            mapped += 1;
+        }
+    }
+    Ok(mapped)
 }
 
 async fn users(app: &App, tenant: &TenantId, simulation: &Simulation) -> anyhow::Result<usize> {

@@ -14,6 +14,7 @@ mod people;
 pub(crate) use audience::Live;
 pub(crate) use label::Labels;
 pub(crate) use lists::Readable;
+pub(crate) use people::{Known, person};
 
 /// The asking side, as access needs it.
 #[derive(Clone, Debug)]

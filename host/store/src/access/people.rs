@@ -44,16 +44,23 @@ pub(crate) fn principals(db: &Connection, who: &Who, source: i64, live: &[Live])
     Ok(found)
 }
 
-/// The provider's users that are the caller: by a verified address, as the source itself ties it, or by their own
-/// connection. A closed account is nobody.
+/// The provider's users that are the caller: by a verified address, as an admin or else the source itself ties it, or by
+/// their own connection. A closed account is nobody.
 fn users(db: &Connection, who: &Who, source: i64, live: &[Live]) -> Outcome<Vec<String>> {
     let mut sql = db.prepare_cached(&format!(
         "SELECT p.user FROM people p JOIN connections c ON c.key = p.connection
-        WHERE p.source = ? AND p.email = ? AND p.active AND c.state <> 'flagged' AND {LATEST_PERSON}"
+        WHERE p.source = ? AND p.email = ? AND p.active AND c.state <> 'flagged' AND {LATEST_PERSON}
+        AND NOT EXISTS (SELECT 1 FROM ties t WHERE t.source = p.source AND t.user = p.user)"
     ))?;
+    let mut tied = db.prepare_cached("SELECT user FROM ties WHERE source = ? AND email = ?")?;
     let mut users = Vec::new();
     for email in &who.emails {
         users.extend(texts(&mut sql, params![source, email])?);
+        for user in texts(&mut tied, params![source, email])? {
+            if person(db, source, &user)? != Known::Closed {
+                users.push(user);
+            }
+        }
     }
     for own in live.iter().filter(|own| own.source == source && own.owner.as_deref() == Some(&who.subject)) {
         if person(db, source, &own.account)? != Known::Closed {
@@ -63,7 +70,7 @@ fn users(db: &Connection, who: &Who, source: i64, live: &[Live]) -> Outcome<Vec<
     Ok(users)
 }
 
-/// What a source says of a user.
+/// What is known of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     /// Their address.
@@ -80,8 +87,12 @@ pub(crate) fn person(db: &Connection, source: i64, user: &str) -> Outcome<Known>
         ORDER BY p.word DESC LIMIT 1";
     let found: Option<(Option<String>, bool)> =
         db.prepare_cached(sql)?.query_row(params![source, user], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let tied = "SELECT email FROM ties WHERE source = ? AND user = ?";
+    let tied: Option<String> =
+        db.prepare_cached(tied)?.query_row(params![source, user], |row| row.get(0)).optional()?;
     Ok(match found {
         Some((_, false)) => Known::Closed,
+        _ if tied.is_some() => tied.map_or(Known::Nothing, Known::Email),
         Some((Some(email), true)) => Known::Email(email),
         _ => Known::Nothing,
     })

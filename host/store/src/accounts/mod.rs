@@ -1,12 +1,15 @@
-//! What a server keeps beside the ports: tenants, API keys, built-in users, the key that signs callers' tokens, settings.
+//! What a server keeps beside the ports: tenants, API keys, built-in users, whose a
+//! provider's users are, the key that signs callers' tokens, settings.
 
 mod keys;
 mod settings;
 mod tenants;
+mod ties;
 mod users;
 
 pub use keys::{ApiKey, Holder, NewKey};
 pub use tenants::Tenant;
+pub use ties::ProviderUser;
 pub use users::User;
 
 use crate::db::Db;

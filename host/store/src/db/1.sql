@@ -161,6 +161,17 @@ CREATE TABLE people (
 CREATE INDEX people_by_email ON people (source, email);
 CREATE INDEX people_of_connection ON people (connection);
 
+-- An admin's word on whose a provider's user is, where the provider tells no addresses. It counts before the source's.
+CREATE TABLE ties (
+    source INTEGER NOT NULL REFERENCES sources (key),
+    user   TEXT NOT NULL,
+    email  TEXT NOT NULL,                   -- lower case
+    by     TEXT NOT NULL,                   -- a subject
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (source, user)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ties_by_email ON ties (source, email);
+
 CREATE TABLE words (last INTEGER NOT NULL) STRICT;
 INSERT INTO words VALUES (0);
 

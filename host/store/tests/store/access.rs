@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use sallyport::connection::{Constraints, Grant, Owner};
 use sallyport::document::{Access, AccessEntry, Change, Level, Principal};
-use sallyport::ids::{GrantId, SubjectId, Timestamp};
+use sallyport::ids::{ConnectionId, GrantId, SubjectId, Timestamp};
 use sallyport::ports::{Directory, Finish};
 
 use crate::given::{
@@ -46,6 +46,34 @@ async fn each_kind_of_reader_finds_and_nobody_else_does() {
     assert_eq!(given.finds(&caller("ann@acme.test")).await, ["anyone", "by domain", "by email"], "a closed account");
     drive.commit(vec![Change::DeleteGroup("all".into())]).await;
     assert_eq!(given.finds(&caller("bo@other.test")).await, ["anyone"]);
+}
+
+#[tokio::test]
+async fn an_admins_word_on_whose_a_user_is_counts_before_the_sources() {
+    let given = Given::new().await;
+    let mut trello = given.connection("trello", "s1", Owner::Workspace).await;
+    let mut other = given.connection("other", "s2", Owner::Workspace).await;
+    let board = || upsert("board", "Text.", readers(&[user("m1")]));
+    trello.commit(vec![board(), person("m1", Some("bo@acme.test"), true)]).await;
+    other.commit(vec![upsert("foreign", "Text.", readers(&[user("m1")]))]).await;
+    let (ann, bo) = (caller("ann@acme.test"), caller("bo@acme.test"));
+    assert_eq!((given.finds(&ann).await.len(), given.finds(&bo).await.len()), (0, 1));
+
+    let accounts = given.store.accounts();
+    let (id, admin) = (ConnectionId::new("trello"), SubjectId::new("root"));
+    accounts.tie(&tenant(), &id, "m1", " Ann@acme.test", &admin).await.unwrap();
+    assert_eq!(given.finds(&ann).await, ["board"], "in its own source only");
+    assert!(given.finds(&bo).await.is_empty());
+    let known = accounts.provider_users(&tenant(), &id).await.unwrap();
+    assert_eq!((known.len(), known[0].email.as_deref(), known[0].tied), (1, Some("ann@acme.test"), true));
+
+    trello.commit(vec![person("m1", None, false)]).await;
+    assert!(given.finds(&ann).await.is_empty(), "a closed account is nobody's");
+    trello.commit(vec![person("m1", Some("bo@acme.test"), true)]).await;
+    accounts.untie(&tenant(), &id, "m1").await.unwrap();
+    assert_eq!((given.finds(&ann).await.len(), given.finds(&bo).await.len()), (0, 1));
+    assert!(accounts.untie(&tenant(), &id, "m1").await.is_err());
+    assert!(accounts.tie(&sallyport::ids::TenantId::new("else"), &id, "m1", "x@y.test", &admin).await.is_err());
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ async fn write_sample(store: &Store) {
     let bucket = Bucket { key: "google".into(), rate: Rate { requests: 10, millis: 1000 } };
     store.take(&at, std::slice::from_ref(&bucket)).await.unwrap();
 
+    accounts.tie(&tenant(), &drive.id, "u2", "cy@acme.test", &ann.subject).await.unwrap();
+
     let (source, stream) = (SourceId::new("s1"), StreamId::new("all"));
     let state = store.begin(&at, &source, &stream, false, 60_000).await.unwrap();
     at.fence = state.lease.fence;
@@ -160,6 +162,8 @@ async fn check_sample(store: &Store) {
     let drive = store.connection(&tenant(), &ConnectionId::new("drive")).await.unwrap();
     assert_eq!((&drive.owner, drive.audience.len()), (&Owner::Person(ann.subject.clone()), 1));
     assert_eq!(store.grant(&tenant(), &drive.id).await.unwrap(), Some(grant()));
+    let users = accounts.provider_users(&tenant(), &drive.id).await.unwrap();
+    assert_eq!((users.len(), users[1].email.as_deref(), users[1].tied), (2, Some("cy@acme.test"), true));
     let mut at = authority(&drive.id);
     let secret = store.secret(&at, &SlotName::new("user").unwrap()).await.unwrap().unwrap();
     assert_eq!((secret.ciphertext.as_slice(), secret.generation), (&b"sealed"[..], 1));
