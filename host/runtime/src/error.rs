@@ -60,7 +60,7 @@ pub enum InvokeError {
     #[error("the service does not have it, or this account may not see it: {0}")]
     UpstreamNotFound(String),
     /// Not now; nothing was changed.
-    #[error("the service asks to wait {millis} ms: {message}")]
+    #[error("not now, try again in {millis} ms: {message}")]
     Later {
         /// How long.
         millis: u64,

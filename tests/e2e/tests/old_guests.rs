@@ -75,9 +75,14 @@ routes = ["GET {{api}}/v1/me"]
         text += "[sync]\ncapabilities = [\"notes.read\"]\ninterval = \"5m\"\nsweep = \"24h\"\n";
     }
     if has("webhook") {
-        text += "[webhook]\nverify = { header = \"x-token\", equals = \"subscription.token\" }\n\
-                 connections = { header = \"x-channel\", match = \"subscription\" }\n\
-                 dedupe = { header = \"x-number\" }\n";
+        let (verify, connections) = if has("subscriptions") {
+            (r#"verify = { header = "x-token", equals = "subscription.token" }"#, r#"{ header = "x-channel", match = "subscription" }"#)
+        } else {
+            let signature = r#"signature = { algorithm = "hmac-sha256", key = "client.signing_secret", message = "{body}", header = "x-signature", format = "{hex}" }"#;
+            (signature, r#"{ pointer = "/team", match = "workspace" }"#)
+        };
+        text += &format!("[webhook]\n{verify}\nconnections = {connections}\ndedupe = {{ header = \"x-number\" }}\n");
+        text = text.replace("[origins]", "[client]\nfields = [\"signing_secret\"]\n[origins]");
     }
     if has("subscriptions") {
         text = text.replace("[webhook]\n", "[webhook]\nsubscribe = [\"notes.watch\"]\n");

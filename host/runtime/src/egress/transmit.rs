@@ -113,7 +113,10 @@ impl Egress {
                         Failure::Ours(why) => return Err(EgressError::Host(why)),
                         Failure::Unreadable(why) if is_write => return Err(EgressError::InDoubt(why)),
                         Failure::Unreadable(why) => return Err(EgressError::Interrupted(why)),
-                        Failure::Broken(Broken::BeforeSending(why)) => EgressError::Unreachable(why),
+                        Failure::Broken(Broken::BeforeSending(why)) => {
+                            let host = ready.authorised.url().host_str().unwrap_or_default();
+                            EgressError::Unreachable(format!("{host}: {why}"))
+                        }
                         Failure::Broken(Broken::Midway(why)) if is_write => {
                             pace.in_doubt = true;
                             EgressError::InDoubt(why)

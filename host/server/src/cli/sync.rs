@@ -1,5 +1,6 @@
 //! `sallyport sync`.
 
+use anyhow::Context as _;
 use clap::Args;
 use sallyport::invoke::StreamReport;
 use sallyport::ports::Directory as _;
@@ -55,7 +56,9 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
     let mut failed = 0;
     for connection in chosen {
         output::progress(&format!("synchronising {}", connection.name));
-        let report = syncs::sync(&app, &tenant, &connection.id, options.sweep).await?;
+        let report = syncs::sync(&app, &tenant, &connection.id, options.sweep)
+            .await
+            .with_context(|| format!("{} ({})", connection.name, connection.connector))?;
         failed += report.streams.iter().filter(|stream| stream.error.is_some()).count();
         streams.extend(report.streams);
     }
