@@ -21,6 +21,20 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     format!("{}…", cut[..end].trim_end())
 }
 
+/// A title without what a file's name ends in: "Plan.md" is "Plan", and "Release 4.3" is itself.
+pub(crate) fn stem(title: &str) -> &str {
+    match title.rsplit_once('.') {
+        Some((stem, ending)) if !stem.trim().is_empty() && is_ending(ending) => stem,
+        _ => title,
+    }
+}
+
+fn is_ending(text: &str) -> bool {
+    (1..=8).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
 /// "a, b and c"; of more than five, the first five and how many more.
 pub(crate) fn enumerated(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();

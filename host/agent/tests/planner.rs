@@ -189,6 +189,17 @@ async fn any_team_of_any_document_in_any_shape_of_it() {
 }
 
 #[tokio::test]
+async fn a_file_is_called_by_its_name_without_the_ending() {
+    let mut shelf = Shelf::default();
+    shelf.put("Zorka plan.md", "# Zorka plan\n\n## Pilots\n\n- Check the flaps\n- Fill the tanks\n", &[ANN]);
+    let bench = bench(shelf);
+    let (_, arguments, _) =
+        call(&bench, "Based on the Zorka plan doc, create a board with tasks for the pilots team").await;
+    assert_eq!(outline(&arguments)[0].1, ["Check the flaps", "Fill the tanks"]);
+    assert_eq!(arguments["name"], "Zorka plan: Pilots");
+}
+
+#[tokio::test]
 async fn one_list_for_each_phase_of_a_checklist() {
     let text = "# Onboarding checklist\n\nFor everybody who joins.\n\n## Phase 1: Before day one\n\n- Send the laptop\n- Create accounts\n\n\
         ## Phase 2: First week\n\n- Meet the team\n- Read the handbook\n\n## Contacts\n\n- IT: it@acme.test\n";

@@ -75,7 +75,7 @@ pub async fn sync(
     let result = run(app, tenant, connection, sweep).await;
     let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let error = match &result {
-        Ok(report) => report.streams.iter().find_map(|stream| stream.error.as_ref().map(|error| error.message.clone())),
+        Ok(report) => report.streams.iter().find_map(sallyport::invoke::StreamReport::unfinished),
         Err(error) => Some(error.to_string()),
     };
     app.syncs().update(connection, |status| {

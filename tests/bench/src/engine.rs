@@ -26,7 +26,11 @@ pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
         Figure {
             name: "a fresh instance and one call",
             value: ours.words(),
-            beside: format!("wasmtime's defaults, on demand, no limits: {}; ×{:.2}", bare.words(), ours.p50() / bare.p50()),
+            beside: format!(
+                "wasmtime's defaults, on demand, no limits: {}; ×{:.2}",
+                bare.words(),
+                ours.p50() / bare.p50()
+            ),
             target: Some("p50 ≤ 60 µs"),
         },
         Figure {

@@ -78,7 +78,7 @@ pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let own = process.try_elapsed()?;
     let simulated = simulator.cpu().zip(others).map(|(after, before)| after.saturating_sub(before));
     let documents: u64 = report.streams.iter().map(|stream| stream.documents).sum();
-    let unfinished: Vec<_> = report.streams.iter().filter_map(|stream| stream.error.as_ref()).collect();
+    let unfinished: Vec<_> = report.streams.iter().filter_map(sallyport::invoke::StreamReport::unfinished).collect();
     ensure!(unfinished.is_empty(), "the sync did not finish: {unfinished:?}");
     ensure!(documents >= setup.documents as u64, "{documents} documents of {} were read", setup.documents);
 
@@ -131,7 +131,8 @@ async fn same_requests(http: &reqwest::Client, control: &str, drive: &str, token
         .iter()
         .filter(|request| request["method"] == "GET")
         .map(|request| {
-            let (path, query) = (request["path"].as_str().unwrap_or_default(), request["query"].as_str().unwrap_or_default());
+            let (path, query) =
+                (request["path"].as_str().unwrap_or_default(), request["query"].as_str().unwrap_or_default());
             if query.is_empty() { format!("{drive}{path}") } else { format!("{drive}{path}?{query}") }
         })
         .collect();

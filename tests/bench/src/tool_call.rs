@@ -52,7 +52,8 @@ pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     for round in 0..setup.rounds + warm {
         let began = Instant::now();
         let form = [("title", "A note"), ("text", "short")];
-        let answer = http.post(format!("{url}/v1/notes")).bearer_auth("bench-token-0123456789").form(&form).send().await?;
+        let answer =
+            http.post(format!("{url}/v1/notes")).bearer_auth("bench-token-0123456789").form(&form).send().await?;
         let note: Value = answer.json().await?;
         let direct = began.elapsed();
         ensure!(note["id"] == "n2", "the service answers {note}");

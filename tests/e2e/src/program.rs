@@ -106,7 +106,8 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).stdin(Stdio::null());
     // The tests say everything themselves.
-    for name in ["SALLYPORT_DATA", "SALLYPORT_LISTEN", "SALLYPORT_TENANT", "SALLYPORT_MODEL_URL", "SALLYPORT_MODEL_KEY"] {
+    for name in ["SALLYPORT_DATA", "SALLYPORT_LISTEN", "SALLYPORT_TENANT", "SALLYPORT_MODEL_URL", "SALLYPORT_MODEL_KEY"]
+    {
         command.env_remove(name);
     }
     command

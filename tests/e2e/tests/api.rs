@@ -55,7 +55,11 @@ fn without_a_good_token_nothing_is_answered() {
         for (token, hint) in [(None, "mint one"), (Some("nonsense"), "not one of this host's")] {
             for path in ["/v1/me", "/v1/connections", "/v1/approvals", "/v1/connectors"] {
                 let answer = host.send("GET", path, token, None).await;
-                assert_eq!((answer.status, answer.code().as_str()), (StatusCode::UNAUTHORIZED, "unauthorized"), "{path}");
+                assert_eq!(
+                    (answer.status, answer.code().as_str()),
+                    (StatusCode::UNAUTHORIZED, "unauthorized"),
+                    "{path}"
+                );
                 assert!(answer.text.contains(hint), "{}", answer.text);
             }
         }
@@ -121,10 +125,15 @@ fn a_person_finds_what_they_may_read_and_nothing_else() {
         }
         // A stranger finds what is for anyone, and no more.
         let for_anyone = [
-            "About Larkfield.md", "Customer story Quinta do Vale", "Hub troubleshooting", "Install a probe",
-            "Questions journalists ask.md", "Short texts.txt",
+            "About Larkfield.md",
+            "Customer story Quinta do Vale",
+            "Hub troubleshooting",
+            "Install a probe",
+            "Questions journalists ask.md",
+            "Short texts.txt",
         ];
-        let found: BTreeSet<String> = search(host, "stranger@elsewhere.example", "Larkfield").await.into_iter().collect();
+        let found: BTreeSet<String> =
+            search(host, "stranger@elsewhere.example", "Larkfield").await.into_iter().collect();
         assert_eq!(found, for_anyone.map(String::from).into());
     });
 }
@@ -136,7 +145,8 @@ fn an_answer_cites_documents_that_the_asker_may_read() {
         let answered = host.post(HUGO, "/v1/ask", &json!({ "request": "When does Compass 5 launch?" })).await.ok();
         assert!(answered["text"].as_str().is_some_and(|text| text.contains("12 November 2026")), "{answered:#}");
         assert!(answered["citations"].as_array().is_some_and(|all| !all.is_empty()), "{answered:#}");
-        let answered = host.post(HUGO, "/v1/ask", &json!({ "request": "What does Grace Kim earn in 2027?" })).await.ok();
+        let answered =
+            host.post(HUGO, "/v1/ask", &json!({ "request": "What does Grace Kim earn in 2027?" })).await.ok();
         assert!(!answered.to_string().contains("Salar"), "{answered:#}");
     });
 }
@@ -145,7 +155,8 @@ fn an_answer_cites_documents_that_the_asker_may_read() {
 fn chat_is_the_ui_message_stream() {
     block_on(async {
         let host = host().await;
-        let messages = json!([{ "role": "user", "parts": [{ "type": "text", "text": "When does Compass 5 launch?" }] }]);
+        let messages =
+            json!([{ "role": "user", "parts": [{ "type": "text", "text": "When does Compass 5 launch?" }] }]);
         let answer = host.post(HUGO, "/v1/chat", &json!({ "messages": messages })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         assert_eq!(answer.headers["x-vercel-ai-ui-message-stream"], "v1");
@@ -238,7 +249,9 @@ fn another_tenants_things_are_not_found() {
         let proposal = proposed(host, CHIARA, "A card of the first tenant").await;
         let connections = host.send("GET", "/v1/connections", token, None).await.ok();
         assert_eq!(connections["connections"], json!([]));
-        for path in [format!("/v1/connections/{id}"), format!("/v1/approvals/{}", proposal["invocation"].as_str().unwrap())] {
+        for path in
+            [format!("/v1/connections/{id}"), format!("/v1/approvals/{}", proposal["invocation"].as_str().unwrap())]
+        {
             assert_eq!(host.send("GET", &path, token, None).await.status, StatusCode::NOT_FOUND, "{path}");
         }
         let found = host.send("POST", "/v1/search", token, Some(&json!({ "query": "salaries" }))).await.ok();
@@ -273,11 +286,8 @@ fn what_is_not_granted_is_not_offered_and_the_way_to_grant_it_is_an_admins() {
 fn a_person_connects_their_own_account_and_others_do_not_see_it() {
     block_on(async {
         let host = host().await;
-        let token = host.simulation.token_for(
-            sallyport_simulate::Provider::Trello,
-            HUGO,
-            std::time::Duration::from_secs(3600),
-        );
+        let token =
+            host.simulation.token_for(sallyport_simulate::Provider::Trello, HUGO, std::time::Duration::from_secs(3600));
         let body = json!({
             "connector": "trello", "auth": "oauth", "name": "Hugo's Trello", "owner": "me", "token": token.access_token,
             "capabilities": ["boards.read"],
@@ -312,7 +322,11 @@ fn every_error_has_the_same_form() {
             (host.send("DELETE", "/v1/me", None, None).await, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             (host.post(HUGO, "/v1/ask", &json!({ "request": " " })).await, StatusCode::BAD_REQUEST, "invalid-request"),
             (host.get(HUGO, "/v1/approvals/inv_none").await, StatusCode::NOT_FOUND, "not-found"),
-            (host.post(HUGO, "/v1/search", &json!({ "query": "x".repeat(9000) })).await, StatusCode::UNPROCESSABLE_ENTITY, "query-too-long"),
+            (
+                host.post(HUGO, "/v1/search", &json!({ "query": "x".repeat(9000) })).await,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "query-too-long",
+            ),
         ];
         for (answer, status, code) in answers {
             let error = answer.json()["error"].clone();
@@ -334,7 +348,10 @@ fn the_openapi_document_in_the_repository_is_the_one_that_is_served() {
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         let kept: Value = serde_json::from_str(&kept).unwrap_or_default();
-        assert!(kept == served, "the API has changed: run this test with SALLYPORT_KEEP_OPENAPI=1, and say so in CHANGELOG.md");
+        assert!(
+            kept == served,
+            "the API has changed: run this test with SALLYPORT_KEEP_OPENAPI=1, and say so in CHANGELOG.md"
+        );
         let paths = served["paths"].as_object().expect("paths");
         for path in ["/v1/callers/token", "/v1/search", "/v1/chat", "/v1/approvals/{invocation}/decision", "/healthz"] {
             assert!(paths.contains_key(path), "{path} is not described");

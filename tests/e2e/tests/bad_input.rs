@@ -133,8 +133,11 @@ fn what_cannot_be_used_is_named_with_the_option_that_chooses_another() {
     let error = fails(&["--data", &data, "plugin", "list"]);
     assert!(error.contains("modell") && error.contains("config.toml"), "{error}");
     std::fs::write(Path::new(&data).join("config.toml"), "").expect("written");
-    std::fs::write(Path::new(&data).join("registry.toml"), "[provider.google]\nname = \"Mine\"\norigins = []\nauth = []\n")
-        .expect("written");
+    std::fs::write(
+        Path::new(&data).join("registry.toml"),
+        "[provider.google]\nname = \"Mine\"\norigins = []\nauth = []\n",
+    )
+    .expect("written");
     let error = fails(&["--data", &data, "plugin", "list"]);
     assert!(error.contains("google") && error.contains("registry.toml"), "{error}");
 }

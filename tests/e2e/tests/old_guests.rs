@@ -28,8 +28,14 @@ use serde_json::json;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-const WORLDS: [&str; 6] =
-    ["base", "tool-connector", "sync-connector", "connector", "connector-with-webhooks", "connector-with-subscriptions"];
+const WORLDS: [&str; 6] = [
+    "base",
+    "tool-connector",
+    "sync-connector",
+    "connector",
+    "connector-with-webhooks",
+    "connector-with-subscriptions",
+];
 const PROVIDERS: &str = "[provider.hello]\nname = \"Hello\"\norigins = [\"https://hello.example\"]\nauth = []\n";
 
 fn kept() -> PathBuf {
@@ -76,7 +82,10 @@ routes = ["GET {{api}}/v1/me"]
     }
     if has("webhook") {
         let (verify, connections) = if has("subscriptions") {
-            (r#"verify = { header = "x-token", equals = "subscription.token" }"#, r#"{ header = "x-channel", match = "subscription" }"#)
+            (
+                r#"verify = { header = "x-token", equals = "subscription.token" }"#,
+                r#"{ header = "x-channel", match = "subscription" }"#,
+            )
         } else {
             let signature = r#"signature = { algorithm = "hmac-sha256", key = "client.signing_secret", message = "{body}", header = "x-signature", format = "{hex}" }"#;
             (signature, r#"{ pointer = "/team", match = "workspace" }"#)
@@ -171,7 +180,8 @@ fn the_example_connector_of_0_1_still_runs() {
         store.accounts().create_tenant(&caller().tenant, "Acme").await.expect("a tenant");
         let file = std::fs::read(kept().join("hello.wasm")).expect("the kept guest");
         runtime.install(&caller(), file).await.expect("it installs");
-        let secret = NewSecret { access: Secret::new("a-token-of-hello"), refresh: None, expires_in: None, scopes: vec![] };
+        let secret =
+            NewSecret { access: Secret::new("a-token-of-hello"), refresh: None, expires_in: None, scopes: vec![] };
         let connect = Connect {
             connector: ConnectorId::new("hello").expect("an id"),
             auth: None,
@@ -184,7 +194,8 @@ fn the_example_connector_of_0_1_still_runs() {
         };
         let connection = runtime.connect(&caller(), connect).await.expect("it connects");
         assert_eq!(connection.account, "u1");
-        let report = runtime.sync(&caller().tenant, &connection.id, SyncOptions::default(), |_| {}).await.expect("it syncs");
+        let report =
+            runtime.sync(&caller().tenant, &connection.id, SyncOptions::default(), |_| {}).await.expect("it syncs");
         assert_eq!(report.streams[0].documents, 1, "{report:?}");
         let call = ToolCall {
             connection: connection.id,

@@ -43,8 +43,15 @@ async fn browser(profile: &str) -> (Running, Client) {
     driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let running = Running(driver.spawn().expect("chromedriver is installed (.ci/run does it)"));
     let arguments = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--window-size=1200,1600",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--window-size=1200,1600",
         &format!("--user-data-dir={profile}"),
     ];
     let options = json!({ "args": arguments });
@@ -99,6 +106,8 @@ async fn scenario(page: &Client, url: &str) -> anyhow::Result<()> {
         anyhow::ensure!(shown.contains(part), "the card does not show {part:?}: {shown}");
     }
     anyhow::ensure!(!shown.contains("Roadshow in Baden"), "a task of another team is proposed");
+    let center = "arguments[0].scrollIntoView({ block: 'center' })";
+    page.execute(center, vec![serde_json::to_value(&approve)?]).await?;
     approve.click().await?;
     wait().for_element(Locator::Css("#turns .proposal.settled")).await?;
     let done = card.text().await?;

@@ -29,10 +29,10 @@ fn names(random: &mut impl rand::Rng, count: usize) -> Vec<String> {
 fn asked(folder: &Path, data: &Path, request: &str, caller: &str) -> Value {
     println!("asking as {caller}: {request}");
     let (folder, data) = (folder.to_str().expect("UTF-8"), data.to_str().expect("UTF-8"));
-    let arguments =
-        ["--data", data, "--output", "json", "demo", "--folder", folder, "--ask", request, "--as", caller];
+    let arguments = ["--data", data, "--output", "json", "demo", "--folder", folder, "--ask", request, "--as", caller];
     let report = succeeds(&arguments).json();
-    let steps: Vec<&str> = report["steps"].as_array().expect("steps").iter().filter_map(|s| s["name"].as_str()).collect();
+    let steps: Vec<&str> =
+        report["steps"].as_array().expect("steps").iter().filter_map(|s| s["name"].as_str()).collect();
     for step in ["nothing sent", "host stopped", "approve", "effect", "once"] {
         assert!(steps.contains(&step), "no step {step} in {steps:?}");
     }
@@ -52,7 +52,8 @@ fn a_board_for_any_team_of_any_document() {
     for (index, team) in teams.iter().enumerate() {
         write!(text, "\n## {team}\n\n").expect("a string");
         for number in 0..3 {
-            let task = format!("{} {} the {}", words[4 + index * 6 + number * 2], "checks", words[5 + index * 6 + number * 2]);
+            let task =
+                format!("{} {} the {}", words[4 + index * 6 + number * 2], "checks", words[5 + index * 6 + number * 2]);
             writeln!(text, "- {task}").expect("a string");
             tasks.push((index, task));
         }
@@ -78,6 +79,7 @@ fn a_board_for_any_team_of_any_document() {
     let wanted: BTreeSet<&str> =
         tasks.iter().filter(|(team, _)| *team == chosen).map(|(_, task)| task.as_str()).collect();
     assert_eq!(made, wanted, "the tasks of that team, and no other's");
+    assert_eq!(report["cited"][0], format!("{title}.md"));
     // The board, its lists and its cards, each one write.
     assert!(report["writes"].as_u64().is_some_and(|writes| writes > 4), "{report:#}");
 }

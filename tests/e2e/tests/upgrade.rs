@@ -34,8 +34,10 @@ fn copy(from: &Path, to: &Path) {
 async fn keep(folder: &Path) {
     let papers = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(papers.path().join("secret")).expect("made");
-    std::fs::write(papers.path().join("Harvest.md"), "# Harvest\n\nThe harvest begins on 3 September.\n").expect("written");
-    std::fs::write(papers.path().join("secret/Wages.md"), "# Wages\n\nThe harvest pays 15 euros an hour.\n").expect("written");
+    std::fs::write(papers.path().join("Harvest.md"), "# Harvest\n\nThe harvest begins on 3 September.\n")
+        .expect("written");
+    std::fs::write(papers.path().join("secret/Wages.md"), "# Wages\n\nThe harvest pays 15 euros an hour.\n")
+        .expect("written");
     let readers = json!({ "readers": ["farid@larkfield.example"] });
     std::fs::write(papers.path().join("secret/.access.json"), readers.to_string()).expect("written");
     let host = Host::with(Seed::folder(papers.path()).expect("a seed")).await;
@@ -45,7 +47,10 @@ async fn keep(folder: &Path) {
         let id = answered["proposals"][0]["invocation"].as_str().expect("a proposal").to_owned();
         if let Some(decision) = decision {
             let body = json!({ "decision": decision, "wait": true });
-            assert_eq!(host.post(CHIARA, &format!("/v1/approvals/{id}/decision"), &body).await.ok()["state"], "succeeded");
+            assert_eq!(
+                host.post(CHIARA, &format!("/v1/approvals/{id}/decision"), &body).await.ok()["state"],
+                "succeeded"
+            );
         }
     }
     let data = PathBuf::from(host.data());
@@ -92,7 +97,8 @@ fn a_data_directory_of_0_1_opens_with_documents_access_secrets_and_what_waits() 
         let proposals = app.runtime().proposals(&operator, filter).await.expect("proposals");
         let state = |card: &str| {
             let one = proposals.iter().find(|one| one.arguments["name"] == card);
-            one.map(|one| (one.invocation.clone(), one.state)).unwrap_or_else(|| panic!("{card} is not in {proposals:?}"))
+            one.map(|one| (one.invocation.clone(), one.state))
+                .unwrap_or_else(|| panic!("{card} is not in {proposals:?}"))
         };
         assert_eq!(state("Order crates").1, State::Succeeded);
         // It has waited longer than a proposal may, or it has not: either way nobody is asked twice, nothing is sent.

@@ -30,7 +30,7 @@ use crate::inert::Inert;
 use crate::ports::{Documents, Hit, PortError, Retriever, WholeDocument};
 use crate::provenance::Provenance;
 use crate::schema::violations;
-use crate::text::{enumerated, lower_first, shown, stands_in};
+use crate::text::{enumerated, lower_first, shown, stands_in, stem};
 use choose::{Choice, choose, service_words, tool_nouns};
 use fill::{Filled, Filler, Missing, Source};
 use request::{Command, Drawn, Request};
@@ -188,10 +188,11 @@ impl Planner<'_> {
             }
             let mut rated = Vec::new();
             for hit in self.candidates(&phrase, &request.text).await? {
-                let title = nouns(&hit.document.title);
+                let name = stem(&hit.document.title);
+                let title = nouns(name);
                 let shared = wanted.intersection(&title).count() as f32;
                 // A title that is written out is meant, whatever stands beside it ("the 'Joining us' checklist").
-                let written = stands_in(&hit.document.title.to_lowercase(), &phrase.to_lowercase());
+                let written = stands_in(&name.to_lowercase(), &phrase.to_lowercase());
                 let (mut coverage, mut precision) = (shared / wanted.len() as f32, shared / title.len().max(1) as f32);
                 if written {
                     (coverage, precision) = (coverage.max(0.99), 1.0);

@@ -35,7 +35,7 @@ pub struct SyncOptions {
     pub streams: Vec<StreamId>,
     /// Document ids that a webhook named.
     pub hints: Vec<String>,
-    /// The longest wait that the service may ask for within this sync; a longer one ends the stream's turn.
+    /// The longest wait that the service may ask for without a checkpoint in between; a longer one ends the stream's turn.
     pub patience: Duration,
 }
 
@@ -95,6 +95,18 @@ pub struct StreamReport {
     pub wait_millis: Option<u64>,
     /// Why the stream was not finished; its cursor is where the last checkpoint left it.
     pub error: Option<StreamError>,
+}
+
+impl StreamReport {
+    /// Why the stream is not up to date, in words, if it is not: it failed, or the service asked to come back later.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        match (&self.error, self.wait_millis) {
+            (Some(error), _) => Some(format!("{}: {}", self.name, error.message)),
+            (None, Some(millis)) => Some(format!("{}: the service asks to come back in {millis} ms", self.name)),
+            (None, None) => None,
+        }
+    }
 }
 
 /// Why a stream was not finished.
@@ -373,7 +385,8 @@ impl Runtime {
             }
             if wait > 0 {
                 let pause = Duration::from_millis(wait);
-                waited = waited.saturating_add(pause);
+                // A rate limit that is waited out again and again is no reason to stop as long as there is progress.
+                waited = if staging.tally.checkpoints > before { pause } else { waited.saturating_add(pause) };
                 if waited > options.patience {
                     report.wait_millis = Some(wait);
                     return (Some(staging), Ok(Vec::new()));

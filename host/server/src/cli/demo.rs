@@ -59,7 +59,9 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
 
     if options.check || options.ask.is_some() {
         let request = options.ask.as_deref().unwrap_or(demo::SCENARIO);
-        let check = demo::check(steps, &seeded.data, &simulation, request, &options.caller).await?;
+        // The seeded scenario has to be drawn from the document that it names; whatever else is asked may not name one.
+        let source = (options.ask.is_none() && options.folder.is_none()).then_some(demo::SOURCE);
+        let check = demo::check(steps, &seeded.data, &simulation, request, &options.caller, source).await?;
         return Ok(output::one(global.output, &check, summary)?);
     }
 
@@ -87,7 +89,9 @@ fn summary(check: &demo::Check) -> String {
     } else {
         lines.push(check.answer.clone());
     }
-    lines.push(format!("From: {}", check.cited.join(", ")));
+    if !check.cited.is_empty() {
+        lines.push(format!("From: {}", check.cited.join(", ")));
+    }
     lines.push(format!("All {} steps had their effect.", check.steps.len()));
     lines.join("\n")
 }

@@ -22,11 +22,11 @@ pub struct Options {
 
 impl Rows for StreamReport {
     fn header() -> &'static [&'static str] {
-        &["stream", "new or changed", "unchanged", "deleted", "access", "pulls", "error"]
+        &["stream", "new or changed", "unchanged", "deleted", "access", "pulls", "unfinished"]
     }
 
     fn row(&self) -> Vec<String> {
-        let error = self.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+        let error = self.unfinished().unwrap_or_default();
         vec![
             self.name.clone(),
             self.documents.to_string(),
@@ -53,19 +53,20 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
         chosen.push(session::connection(&app, &tenant, named).await?);
     }
     let mut streams = Vec::new();
-    let mut failed = 0;
+    let mut unfinished = Vec::new();
     for connection in chosen {
         output::progress(&format!("synchronising {}", connection.name));
         let report = syncs::sync(&app, &tenant, &connection.id, options.sweep)
             .await
             .with_context(|| format!("{} ({})", connection.name, connection.connector))?;
-        failed += report.streams.iter().filter(|stream| stream.error.is_some()).count();
+        unfinished.extend(report.streams.iter().filter_map(StreamReport::unfinished));
         streams.extend(report.streams);
     }
     output::list(global.output, &streams)?;
     anyhow::ensure!(
-        failed == 0,
-        "{failed} streams were not finished; their cursors are where the last checkpoint left them"
+        unfinished.is_empty(),
+        "not everything was read in; the next sync goes on from the last checkpoint. {}",
+        unfinished.join("; ")
     );
     Ok(())
 }

@@ -33,7 +33,7 @@ pub struct Check {
     pub steps: Vec<Step>,
 }
 
-/// Runs a request from question to effect.
+/// Runs a request from question to effect. `source` is the title of a document that has to be cited.
 ///
 /// # Errors
 /// The first step whose effect is missing.
@@ -43,6 +43,7 @@ pub async fn check(
     simulation: &Simulation,
     request: &str,
     asker: &str,
+    source: Option<&str>,
 ) -> anyhow::Result<Check> {
     let host = steps
         .run("host", async {
@@ -60,10 +61,16 @@ pub async fn check(
             let answered = post(&http, &host.url, "/v1/ask", &token, &json!({ "request": request })).await?;
             let cited = titles(&answered);
             let did = match answered["proposals"].get(0) {
+                Some(proposal) if cited.is_empty() => format!("proposes {}", words(proposal)),
                 Some(proposal) => format!("proposes {} from {}", words(proposal), cited.join(", ")),
                 None => format!("answers from {}", cited.join(", ")),
             };
-            ensure!(!cited.is_empty(), "nothing was cited: {}", answered["text"]);
+            // What is done in the asker's own words alone needs no document.
+            let acts = answered["proposals"].get(0).is_some();
+            ensure!(acts || !cited.is_empty(), "nothing was cited: {}", answered["text"]);
+            if let Some(source) = source {
+                ensure!(cited.iter().any(|title| title == source), "{source} was not cited, but {}", cited.join(", "));
+            }
             cited_documents_exist(simulation, &answered)?;
             Ok((answered, did))
         })

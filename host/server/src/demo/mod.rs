@@ -20,6 +20,9 @@ pub use steps::{Steps, say};
 pub const SCENARIO: &str =
     "Based on the Q4 strategy doc in Google Drive, create a new Trello board with tasks for the marketing team.";
 
+/// The document that the scenario names.
+pub const SOURCE: &str = "Q4 strategy";
+
 /// Who asks, unless somebody else is named: the head of marketing.
 pub const ASKER: &str = "chiara@larkfield.example";
 

@@ -112,9 +112,9 @@ pub async fn seeded(
             for connection in &made {
                 let report = syncs::sync(&app, &tenant, connection, true).await?;
                 documents += report.streams.iter().map(|stream| stream.documents).sum::<u64>();
-                unfinished.extend(report.streams.into_iter().filter_map(|stream| stream.error));
+                unfinished.extend(report.streams.into_iter().filter_map(|stream| stream.unfinished()));
             }
-            anyhow::ensure!(unfinished.is_empty(), "streams were not finished: {unfinished:?}");
+            anyhow::ensure!(unfinished.is_empty(), "not everything was read in: {}", unfinished.join("; "));
             Ok((documents, format!("{documents} documents read in, cut into chunks and embedded")))
         })
         .await?;

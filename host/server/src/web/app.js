@@ -90,6 +90,7 @@ async function ask(question) {
     answer.replaceWith(element("p", { className: "error", role: "alert", textContent: error.message }));
   }
   turn.dataset.finished = "true";
+  turn.lastElementChild.scrollIntoView({ block: "nearest" });
   refresh_approvals();
 }
 

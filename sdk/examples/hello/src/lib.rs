@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_note_is_read_by_its_id() {
-        let host = FakeHost::new().respond("GET", "https://hello.example/v1/notes/n1", note("n1", "2026-01-01T00:00:00Z"));
+        let host =
+            FakeHost::new().respond("GET", "https://hello.example/v1/notes/n1", note("n1", "2026-01-01T00:00:00Z"));
         let output = host.invoke::<Connector>("read_note", json!({ "id": "n1" })).unwrap();
         assert_eq!(output.json, json!({ "title": "n1", "text": "…" }));
     }

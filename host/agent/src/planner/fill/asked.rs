@@ -11,7 +11,7 @@ use crate::planner::request::Piece;
 use crate::planner::resolve::{Resolution, mails};
 use crate::planner::shape::{Role, Schema, role};
 use crate::planner::words::{name_words, noun};
-use crate::text::shown;
+use crate::text::{shown, stem};
 
 impl Filler<'_> {
     /// Text from the request, or composed of the document's title and the part that was asked for.
@@ -107,11 +107,7 @@ impl Filler<'_> {
             }
         }
         let source = self.source.filter(|_| required)?;
-        let title = source
-            .title
-            .rsplit_once('.')
-            .filter(|(_, ending)| (1..5).contains(&ending.len()) && !ending.contains(' '))
-            .map_or(source.title.as_str(), |(stem, _)| stem);
+        let title = stem(&source.title);
         let phrase = source.aim.phrase.as_deref().map(|phrase| phrase.trim_start_matches("the "));
         let composed = match source.part.name.as_deref().or(phrase) {
             Some(part) => format!("{title}: {part}"),
