@@ -228,6 +228,26 @@ fn a_pull_that_is_throttled_waits_and_goes_on() {
 }
 
 #[test]
+fn what_was_fetched_before_a_throttle_is_kept_and_not_fetched_again() {
+    let files = (0..8).map(|n| file(&format!("f{n}"), "text/plain", ROOT, vec![user(ME, "owner")]));
+    let mut service = Service::new(files.collect());
+    service.page = 100;
+    for n in 0..8 {
+        service.contents.insert(format!("f{n}"), Reply::bytes("text/plain", format!("Text {n}")));
+    }
+    let (host, _) = host(service);
+    // The rate limit lets five of the page through.
+    let throttled = (5..8).fold(host.clone(), |host, n| {
+        host.respond_once("GET", &format!("{API}/files/f{n}?alt=media"), http::Error::Throttled(7000))
+    });
+    assert_eq!(throttled.pull::<Connector>(&Job::new(MINE)).unwrap(), Outcome::Wait(7000));
+    assert_eq!(host.stored().documents.len(), 5);
+    host.forget_requests();
+    assert_eq!(sync(&host, MINE).documents.len(), 8);
+    assert_eq!(asked(&host, "alt=media"), 3, "the five are not fetched again");
+}
+
+#[test]
 fn a_long_crawl_is_many_pulls() {
     let many = (0..60).map(|n| file(&format!("f{n:02}"), "image/png", ROOT, vec![user(ME, "owner")]));
     let (host, _) = host(Service::new(many.collect()));

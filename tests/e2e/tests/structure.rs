@@ -58,6 +58,7 @@ fn crates_depend_in_one_direction() {
                 "sallyport-simulate",
                 "sallyport-server",
                 "sallyport-pack",
+                "sallyport-bench",
             ][..],
         ),
     ]);

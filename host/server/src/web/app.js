@@ -56,8 +56,14 @@ function write_answer(node, text, sources) {
     const number = piece.match(/^\[(\d+)\]$/)?.[1];
     const source = number && sources[number - 1];
     if (source) node.append(element("sup", {}, safe_link(source.url, piece)));
-    else node.append(piece);
+    else node.append(...emphasised(piece));
   }
+}
+
+// "*so*" as emphasis, the one mark of Markdown that answers and reasons use for names.
+function emphasised(text) {
+  return text.split(/(\*[^*\n]+\*)/).map((piece) =>
+    /^\*[^*\n]+\*$/.test(piece) ? element("em", { textContent: piece.slice(1, -1) }) : piece);
 }
 
 async function ask(question) {
@@ -96,11 +102,15 @@ async function ask(question) {
 
 /* ---- approvals ---- */
 
+// Arguments and results: what has a name is headed by it, everything else stands below.
 function tree(value) {
   if (Array.isArray(value)) return element("ul", {}, ...value.map((item) => element("li", {}, tree(item))));
   if (value && typeof value === "object") {
-    return element("ul", {}, ...Object.entries(value).map(([key, item]) =>
-      element("li", {}, element("span", { className: "key", textContent: `${key}: ` }), tree(item))));
+    const { name, ...rest } = value;
+    const head = typeof name === "string" ? [element("strong", { textContent: name })] : [];
+    const fields = Object.entries(head.length ? rest : value).map(([key, item]) =>
+      element("li", {}, element("span", { className: "key", textContent: `${key}: ` }), tree(item)));
+    return element("div", {}, ...head, element("ul", {}, ...fields));
   }
   return element("span", { textContent: String(value) });
 }
@@ -111,7 +121,7 @@ function proposal_card(proposal) {
   $(".what", card).textContent = `${proposal.tool} · ${proposal.connection_name} (${proposal.account})`;
   const request = proposal.context?.request;
   $(".request", card).textContent = request ? `Asked: “${request}”` : "";
-  $(".reasons", card).append(...proposal.reasons.map((reason) => element("li", { textContent: reason })));
+  $(".reasons", card).append(...proposal.reasons.map((reason) => element("li", {}, ...emphasised(reason))));
   $(".arguments", card).append(tree(proposal.arguments));
   const write = proposal.first_write;
   const headers = write.headers.map(([name, value]) => `${name}: ${value}`).join("\n");

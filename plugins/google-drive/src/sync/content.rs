@@ -23,6 +23,8 @@ pub(super) enum Fetched {
     Content(Content, bool),
     /// Nothing this time, but the file has content: it is to be tried again.
     Failed,
+    /// Nothing now, for a reason that will pass and that concerns whatever is asked next, too.
+    Later(Failure),
     /// The file went away meanwhile.
     Vanished,
 }
@@ -36,15 +38,15 @@ enum Way {
 }
 
 /// The content of these files, in order.
-pub(super) fn fetch(files: &[&File]) -> Result<Vec<Fetched>, Failure> {
+pub(super) fn fetch(files: &[&File]) -> Vec<Fetched> {
     let ways: Vec<Way> = files.iter().map(|file| way(file)).collect();
     let requests = files.iter().zip(&ways).filter_map(|(file, way)| request(file, *way));
     let mut answers = http::send_all(requests).into_iter();
     let each = files.iter().zip(ways).map(|(file, way)| match way {
-        Way::Nothing => Ok(Fetched::Content(Content::None, is_withheld(file))),
+        Way::Nothing => Fetched::Content(Content::None, is_withheld(file)),
         way => match answers.next() {
-            Some(answer) => settle(file, way, answer),
-            None => Ok(Fetched::Failed),
+            Some(answer) => settle(file, way, answer).unwrap_or_else(Fetched::Later),
+            None => Fetched::Failed,
         },
     });
     each.collect()

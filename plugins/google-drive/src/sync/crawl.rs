@@ -9,9 +9,9 @@ use super::stage;
 use crate::api;
 use crate::model::{File, FileList, StartPageToken};
 
-/// Entries a page. The service gives up to 1,000, but with everybody's permissions those are large,
-/// and what a page stages is made durable together.
-const PAGE: usize = 250;
+/// Entries a page. The service gives up to 1,000; but a page that asks for everybody's permissions one by one has to fit
+/// the rate limit (200 requests in 10 s) with room for content, or a pull that is throttled would never get beyond it.
+const PAGE: usize = 100;
 
 const FOLDERS: &str = "mimeType = 'application/vnd.google-apps.folder' and trashed = false";
 const FILES: &str = "mimeType != 'application/vnd.google-apps.folder' and \
@@ -40,6 +40,7 @@ pub(super) fn page(pull: &mut Pull<'_>) -> Result<Step, Refused> {
     pull.cursor.incomplete |= list.incomplete_search;
     stage::all(pull, list.files)?;
     pull.cursor.page = list.next_page_token;
+    pull.cursor.part = 0;
     if pull.cursor.page.is_none() {
         pull.cursor.phase = if folders { Phase::Files } else { Phase::Changes };
     }

@@ -16,6 +16,8 @@ pub(super) struct Cursor {
     pub(super) phase: Phase,
     /// Where the next page begins, within a listing.
     pub(super) page: Option<String>,
+    /// How many parts of that page were made durable: each checkpoint differs from the one before.
+    pub(super) part: u32,
     /// Where changes are to be read from; taken before anything is listed, so that what happens
     /// meanwhile is among them.
     pub(super) token: String,

@@ -136,7 +136,8 @@ fn documents(pull: &mut Pull<'_>, files: &[File], asked: &Asked) -> Result<(), F
 fn fetched(pull: &mut Pull<'_>, batch: Vec<(&File, Document)>) -> Result<(), Failure> {
     let files: Vec<&File> = batch.iter().map(|(file, _)| *file).collect();
     let mut weight = 0;
-    for ((file, mut document), fetched) in batch.into_iter().zip(content::fetch(&files)?) {
+    let mut later = None;
+    for ((file, mut document), fetched) in batch.into_iter().zip(content::fetch(&files)) {
         match fetched {
             Fetched::Content(content, truncated) => {
                 weight += content::weight(file, &content);
@@ -147,12 +148,21 @@ fn fetched(pull: &mut Pull<'_>, batch: Vec<(&File, Document)>) -> Result<(), Fai
                 document.revision = None;
                 document = document.truncated(true);
             }
+            Fetched::Later(failure) => {
+                later.get_or_insert(failure);
+                continue;
+            }
             Fetched::Vanished => continue,
         }
         pull.sink.upsert(document)?;
     }
-    // The page is not done, and would be read again; what is staged has a limit.
-    if weight > content::MUCH { pull.checkpoint() } else { Ok(()) }
+    // The page is not done, and will be read again: what is kept of it is not fetched twice. Without this, a page of which a
+    // rate limit lets only a part be fetched would never be finished.
+    if later.is_some() || weight > content::MUCH {
+        pull.cursor.part += 1;
+        pull.checkpoint()?;
+    }
+    later.map_or(Ok(()), Err)
 }
 
 fn people(pull: &mut Pull<'_>, file: &File, asked: &Asked) -> Result<(), Failure> {
