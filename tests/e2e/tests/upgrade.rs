@@ -26,8 +26,20 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), &target).expect("copied");
+            private(&target);
         }
     }
+}
+
+/// As the host makes its files; a clone of the repository has other modes.
+fn private(file: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
+    #[cfg(not(unix))]
+    let _ = file;
 }
 
 /// Makes a directory that has something of everything.

@@ -69,7 +69,11 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
     let app =
         App::open(&seeded.data, Config::load(&seeded.data)?, Some(Demo { tenant, examples: demo::examples() })).await?;
     let data = session::shown(&seeded.data);
-    serve::serve(app, global.listen.unwrap_or(serve::DEFAULT), |url| {
+    let listen = global.listen.unwrap_or(serve::DEFAULT);
+    if !listen.ip().is_loopback() {
+        output::progress(&format!("warning: whoever reaches {listen} can sign in to this demo as anybody"));
+    }
+    serve::serve(app, listen, |url| {
         let text = format!(
             "\nThe demo is at {url}\n  Sign in as anybody there, ask, and approve what is proposed.\n  \
              On the command line: cargo sallyport --data {data} --tenant {} approvals list\n  Ctrl-C ends it.",
