@@ -58,7 +58,6 @@ fn crates_depend_in_one_direction() {
                 "sallyport-simulate",
                 "sallyport-server",
                 "sallyport-pack",
-                "sallyport-bench",
             ][..],
         ),
     ]);
