@@ -11,6 +11,11 @@ use crate::ids::{ConnectionId, InvocationId, TenantId};
 #[serde(transparent)]
 pub struct Fence(pub u64);
 
+impl Fence {
+    /// Of a lease that nobody held before.
+    pub const FIRST: Self = Self(1);
+}
+
 /// One invocation's standing: tenant, caller, connection, and the lease under which it runs.
 #[derive(Clone, Debug)]
 pub struct Authority {

@@ -37,7 +37,7 @@ impl Catalog for Store {
 
     async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
         let id = connector.clone();
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let sql = "SELECT id, version, digest, size, at FROM connectors WHERE id = ?";
             let row = db.prepare_cached(sql)?.query_row([id.as_str()], columns).optional()?;
             row.ok_or_else(|| Fail::not_found(format!("connector {id}"))).and_then(installed)

@@ -36,7 +36,7 @@ impl Directory for Store {
 
     async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection> {
         let (tenant, id) = (tenant.clone(), id.clone());
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let sql = format!("{SELECT} WHERE t.id = ? AND c.id = ?");
             let row = db.prepare_cached(&sql)?.query_row([tenant.as_str(), id.as_str()], columns).optional()?;
             row.ok_or_else(|| missing(&id)).and_then(|row| connection(&tenant, row))
@@ -94,10 +94,12 @@ impl Directory for Store {
 
     async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>> {
         let (tenant, id) = (tenant.clone(), connection.clone());
-        let read = self.db.read(move |db| {
-            let key = find(db, &tenant, &id)?.key;
-            let mut sql = db.prepare_cached("SELECT body FROM grants WHERE connection = ?")?;
-            let body: Option<String> = sql.query_row([key], |row| row.get(0)).optional()?;
+        let read = self.db.look(move |db| {
+            let sql = "SELECT g.body FROM connections c JOIN tenants t ON t.key = c.tenant
+                LEFT JOIN grants g ON g.connection = c.key WHERE c.id = ? AND t.id = ?";
+            let mut sql = db.prepare_cached(sql)?;
+            let row = sql.query_row([id.as_str(), tenant.as_str()], |row| row.get(0)).optional()?;
+            let body: Option<String> = row.ok_or_else(|| missing(&id))?;
             body.as_deref().map(unjson).transpose()
         });
         Ok(read.await?)

@@ -18,9 +18,16 @@ const REFRESH_MILLIS: u64 = 60_000;
 impl Vault for Store {
     async fn secret(&self, at: &Authority, slot: &SlotName) -> StoreResult<Option<SealedSecret>> {
         let (at, slot) = (at.clone(), slot.clone());
-        let read = self.db.read(move |db| {
-            let connection = find(db, at.tenant(), &at.connection)?.key;
-            one_sealed(db, &format!("{SECRETS} AND slot = ?2"), params![connection, slot.as_str()])
+        let read = self.db.look(move |db| {
+            let sql = "SELECT s.sealed, s.nonce, s.ciphertext, s.generation FROM connections c
+                JOIN tenants t ON t.key = c.tenant JOIN secrets s ON s.connection = c.key
+                WHERE c.id = ?1 AND t.id = ?2 AND s.slot = ?3";
+            let found = one_sealed(db, sql, [at.connection.as_str(), at.tenant().as_str(), slot.as_str()])?;
+            if found.is_none() {
+                // An empty slot is one thing, a connection that is not there (or not this tenant's) another.
+                find(db, at.tenant(), &at.connection)?;
+            }
+            Ok(found)
         });
         Ok(read.await?)
     }
@@ -106,7 +113,7 @@ impl Vault for Store {
 
     async fn client(&self, tenant: Option<&TenantId>, provider: &str) -> StoreResult<Option<SealedSecret>> {
         let (tenant, provider) = (scope(tenant), provider.to_owned());
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             // The operator's name is '', which sorts below the tenant's own.
             let sql = "SELECT sealed, nonce, ciphertext, generation FROM clients
                 WHERE provider = ?1 AND tenant IN (?2, '') ORDER BY tenant DESC LIMIT 1";
@@ -134,7 +141,7 @@ impl Vault for Store {
         connection: Option<&ConnectionId>,
     ) -> StoreResult<Option<WrappedKey>> {
         let (tenant, connection) = (scope(tenant), connection.map_or(String::new(), ToString::to_string));
-        Ok(self.db.read(move |db| wrapped(db, &tenant, &connection)).await?)
+        Ok(self.db.look(move |db| wrapped(db, &tenant, &connection)).await?)
     }
 
     async fn put_data_key(

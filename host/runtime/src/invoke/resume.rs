@@ -190,7 +190,6 @@ impl Runtime {
         let seq = record.entries.last().map_or(0, |entry| entry.seq + 1);
         let entry = crate::ports::Entry { seq, at: services.clock.now(), event: Event::Ended(end(error)) };
         services.journal.append(at, seq, vec![entry], Vec::new(), Durability::Flushed).await?;
-        services.journal.release(at).await?;
         Ok(())
     }
 

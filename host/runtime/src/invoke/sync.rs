@@ -281,7 +281,7 @@ impl Runtime {
         let entry = Entry { seq: 2, at: services.clock.now(), event: Event::Ended(ended) };
         let journal = &services.journal;
         let kept = journal.append(&turn.recorded, 2, vec![entry], Vec::new(), Durability::Eventual).await;
-        if let Err(error) = kept.and(journal.release(&turn.recorded).await) {
+        if let Err(error) = kept {
             tracing::warn!(stream = %turn.stream, %error, "the end of a sync is not recorded");
         }
         Ok(report)

@@ -21,7 +21,7 @@ use super::gate::Gate;
 use super::prepare::{Bench, may_use};
 use super::recorded::Recorded;
 use super::words::Words;
-use super::writer::Writer;
+use super::writer::{Opening, Writer};
 use super::{Stop, Trace};
 
 /// How long an execution may hold its claim: longer than its wall time, so that it never needs renewing.
@@ -123,14 +123,12 @@ impl Runtime {
             started: now,
             context,
         };
-        let mut at = Authority {
+        let at = Authority {
             caller,
             connection: call.connection,
             invocation: InvocationId::fresh(),
-            fence: Fence::default(),
+            fence: Fence::FIRST,
         };
-        let claim = services.journal.open(&at, &plan, bodies, now, self.lease()).await?;
-        at.fence = claim.lease.fence;
 
         let gate = Gate {
             max_writes: declared.max_writes,
@@ -143,7 +141,10 @@ impl Runtime {
             made: 0,
             opened: false,
         };
-        let mut writer = Writer::new(Arc::clone(&services.journal), Arc::clone(&services.clock), at.clone(), key, 1);
+        let seed = plan.seed;
+        let opening = Opening { plan, bodies, when: now, millis: self.lease() };
+        let (journal, clock) = (Arc::clone(&services.journal), Arc::clone(&services.clock));
+        let mut writer = Writer::open(journal, clock, at.clone(), key, opening);
         writer.push(Event::Started { run: 1, replayed: 0 });
         let trace = Trace::new(
             Arc::clone(&services),
@@ -151,9 +152,9 @@ impl Runtime {
             writer,
             gate,
             Recorded::default(),
-            plan.started,
+            now,
         );
-        self.run_tool(ToolRun { at, bench, live, tool: call.tool, arguments, seed: plan.seed, trace }).await
+        self.run_tool(ToolRun { at, bench, live, tool: call.tool, arguments, seed, trace }).await
     }
 
     /// Runs to the end, to a hold or to a stop, records which, and gives the claim back.
@@ -182,9 +183,7 @@ impl Runtime {
             "a tool call ended"
         );
         let settled = self.settle(&at, &bench, &tool, &mut trace, executed.result).await;
-        if let Err(error) = self.services().journal.release(&at).await {
-            tracing::warn!(invocation = %at.invocation, %error, "a claim is not given back; it ends by itself");
-        }
+        // What ends or is held gives its claim back with that entry; where it could not be written, the claim ends by itself.
         match settled? {
             Some(done) => Ok(Outcome::Done(done)),
             None => {
@@ -231,7 +230,7 @@ impl Runtime {
             Ok((output, documents)) => {
                 let sealed = trace.writer.body(output.to_string().as_bytes());
                 trace.writer.push(Event::Ended(End::Succeeded { output: Some(sealed) }));
-                trace.writer.flush(Durability::Eventual).await?;
+                trace.writer.flush(Durability::Deferred).await?;
                 let writes = std::mem::take(&mut trace.writes);
                 Ok(Some(Done { invocation: at.invocation.clone(), output, documents, writes }))
             }

@@ -107,6 +107,8 @@ impl Trace {
         let effect = self.effect(&authorised);
         let services = Arc::clone(&self.services);
         let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
+        // What was read is the guest's only once the store has the record that it goes into.
+        self.writer.opened().await?;
         self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
         Ok(answer)
     }
@@ -146,6 +148,7 @@ impl Trace {
         let services = Arc::clone(&self.services);
         let connection = Arc::clone(&self.connection);
         let came = join_all(sent.into_iter().map(|one| read_authorised(&services.egress, at, &connection, one))).await;
+        self.writer.opened().await?;
         for ((index, call, asked, effect), answer) in going.into_iter().zip(came) {
             let answer = answer?;
             self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
@@ -248,7 +251,7 @@ impl Trace {
         let answer = Some(self.writer.body(&codec::answer(answer)));
         self.writer.push(Event::Write { call, state, effect, answer });
         // May wait for the next flush: after a crash the write counts as unknown, which is true.
-        self.writer.flush(Durability::Eventual).await
+        self.writer.flush(Durability::Deferred).await
     }
 
     fn done(

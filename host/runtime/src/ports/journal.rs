@@ -348,7 +348,12 @@ pub struct WriteSummary {
 /// When an append may return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
-    /// With the next flush: a crash may lose it, and everything after it.
+    /// Handed over, in order: whoever asks this process's journal from now on sees it, and a crash may lose it and
+    /// everything after it. For what is true without its record: that a read was answered, that a write was confirmed.
+    /// Only a conflict or a full disk that comes later is not told; then the record ends before it, and says less than
+    /// happened, not more.
+    Deferred,
+    /// In the store, and on the disk with the next flush: a power failure may lose it, and everything after it.
     Eventual,
     /// On the disk. What precedes it in the same invocation is, too.
     Flushed,
@@ -366,7 +371,7 @@ pub struct Claim {
 /// The journal's storage.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Opens an invocation with its `Planned` entry, and claims it for `millis`.
+    /// Opens an invocation with its `Planned` entry, and claims it for `millis`, under [`Fence::FIRST`].
     async fn open(
         &self,
         at: &Authority,
@@ -376,7 +381,8 @@ pub trait Journal: Send + Sync {
         millis: u64,
     ) -> StoreResult<Claim>;
     /// Appends entries in order with their bodies, in one transaction. `first` is the sequence number of the first: if the
-    /// record is longer already, that is a conflict. An older fence is a conflict.
+    /// record is longer already, that is a conflict. An older fence is a conflict. With a `Held` or an `Ended` the claim
+    /// is given back.
     async fn append(
         &self,
         at: &Authority,

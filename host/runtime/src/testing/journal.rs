@@ -91,7 +91,7 @@ impl ports::Journal for MemoryStore {
         millis: u64,
     ) -> StoreResult<Claim> {
         self.keep_bodies(at, bodies);
-        let (fence, until) = (Fence(1), self.clock.now().plus(millis));
+        let (fence, until) = (Fence::FIRST, self.clock.now().plus(millis));
         let record = Record {
             invocation: at.invocation.clone(),
             tenant: at.tenant().clone(),
@@ -124,6 +124,9 @@ impl ports::Journal for MemoryStore {
                 format!("invocation {}", at.invocation),
                 format!("it has {length} entries, not {first}"),
             ));
+        }
+        if entries.iter().any(|entry| matches!(entry.event, Event::Held(_) | Event::Ended(_))) {
+            kept.until = None;
         }
         entries.into_iter().for_each(|entry| kept.push(entry));
         drop(records);

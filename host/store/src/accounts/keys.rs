@@ -78,7 +78,7 @@ impl Accounts {
     pub async fn verify_key(&self, text: &str) -> StoreResult<Option<ApiKey>> {
         let (id, secret) = text.strip_prefix("sp_").and_then(|rest| rest.split_once('_')).unwrap_or_default();
         let (id, given) = (id.to_owned(), hash(secret));
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let sql = "SELECT id, tenant, label, created, revoked, hash FROM api_keys WHERE id = ?";
             let found = db.prepare_cached(sql)?.query_row([&id], |row| Ok((key(row)?, row.get::<_, Vec<u8>>(5)?)));
             let (key, kept) = found.optional()?.map_or((None, vec![0; 32]), |(key, kept)| (Some(key), kept));

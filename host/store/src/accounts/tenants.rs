@@ -43,7 +43,7 @@ impl Accounts {
     /// One tenant.
     pub async fn tenant(&self, id: &TenantId) -> StoreResult<Tenant> {
         let id = id.clone();
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let sql = "SELECT id, name, created FROM tenants WHERE id = ?";
             let tenant = db.prepare_cached(sql)?.query_row([id.as_str()], tenant).optional()?;
             tenant.ok_or_else(|| Fail::not_found(format!("tenant {id}")))

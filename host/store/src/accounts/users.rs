@@ -60,7 +60,7 @@ impl Accounts {
     /// One user.
     pub async fn user(&self, tenant: &TenantId, subject: &SubjectId) -> StoreResult<User> {
         let (tenant, subject) = (tenant.clone(), subject.clone());
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let sql = format!("{SELECT} WHERE tenant = ? AND subject = ?");
             let row = [tenant.as_str(), subject.as_str()];
             let found = db.prepare_cached(&sql)?.query_row(row, columns).optional()?;
@@ -72,7 +72,7 @@ impl Accounts {
     /// The user who has this address.
     pub async fn user_by_email(&self, tenant: &TenantId, email: &str) -> StoreResult<User> {
         let (tenant, email) = (tenant.clone(), email.trim().to_lowercase());
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             with_email(db, &tenant, &email)?.ok_or_else(|| Fail::not_found(format!("a user with the address {email}")))
         });
         Ok(read.await?)

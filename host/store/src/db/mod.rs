@@ -8,12 +8,14 @@ mod writer;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sallyport::clock::{Clock, SystemClock};
 use sallyport::ids::Timestamp;
 use sallyport::ports::{Durability, StoreError};
@@ -23,10 +25,12 @@ pub(crate) use fail::{Fail, Outcome};
 pub(crate) use json::{json, unjson, unword, word};
 
 use crate::{OpenError, Options};
-use writer::{Job, Task};
+use writer::{Deferred, Job, Task};
 
 /// Readers in a process. Queries are short; more would only fight over the processor.
 const READERS: usize = 4;
+/// Connections for [`Db::look`]. When all are taken, a look is a read like any other.
+const LOOKERS: usize = 8;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -38,6 +42,9 @@ struct Shared {
     folder: PathBuf,
     writes: Sender<Box<dyn Job>>,
     reads: Sender<Read>,
+    looks: Mutex<Vec<Connection>>,
+    /// Deferred writes that the writer has not done yet.
+    deferred: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
 }
 
@@ -49,7 +56,7 @@ impl Db {
         // Made by us, so that the log files, which take its mode, are private as well.
         fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(failed)?;
 
-        let mut db = connect(&file, false).map_err(StoreError::from)?;
+        let mut db = connect(&file, Access::Write).map_err(StoreError::from)?;
         schema::bring_up_to_date(&mut db).map_err(StoreError::from)?;
         if let Some(pages) = options.max_pages {
             let limited = db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
@@ -61,11 +68,13 @@ impl Db {
         let (reads, queue) = channel::<Read>();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..READERS {
-            let (db, queue) = (connect(&file, true).map_err(StoreError::from)?, queue.clone());
+            let (db, queue) = (connect(&file, Access::Read).map_err(StoreError::from)?, queue.clone());
             spawn("sallyport-read", move || read_all(&db, &queue)).map_err(failed)?;
         }
+        let looks = (0..LOOKERS).map(|_| connect(&file, Access::Look)).collect::<Outcome<_>>();
+        let looks = Mutex::new(looks.map_err(StoreError::from)?);
         let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, clock })))
+        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, looks, deferred: Arc::default(), clock })))
     }
 
     /// The data directory.
@@ -84,11 +93,53 @@ impl Db {
     ) -> Outcome<T> {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |db| {
-            let result = db.unchecked_transaction().map_err(Fail::from).and_then(|_one_state| work(db));
-            let _ = reply.send(result);
+            let _ = reply.send(one_state(db, work));
         });
         self.0.reads.send(read).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Runs `work`, which finds a few rows by their keys, where it is called: to hand it to another thread and back takes
+    /// longer than to do it. Each of its statements sees a state of its own. It is `Fn`, because it is run again by a
+    /// reader when it would have to wait here.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let free = self.looks().pop();
+        if let Some(db) = free {
+            let result = work(&db);
+            self.looks().push(db);
+            match result {
+                Err(Fail::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+                result => return result,
+            }
+        }
+        self.read(work).await
+    }
+
+    /// Hands `work` to the writer and does not wait. It comes after every write before it, and before every later one;
+    /// should it fail, the log says so of `what`.
+    pub(crate) fn defer(
+        &self,
+        what: String,
+        work: impl FnOnce(&Connection) -> Outcome<()> + Send + 'static,
+    ) -> Outcome<()> {
+        let task = Deferred::new(what, work, &self.0.deferred);
+        self.0.writes.send(Box::new(task)).map_err(|_| gone())
+    }
+
+    /// Waits until everything that was deferred before is done.
+    pub(crate) async fn caught_up(&self) -> Outcome<()> {
+        if self.0.deferred.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
+        self.write(Durability::Eventual, |_| Ok(())).await
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Vec<Connection>> {
+        // A vector of free connections is whole whatever its last user did.
+        self.0.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `work` in a transaction of the writer; on an error nothing of it is kept.
@@ -122,12 +173,35 @@ fn read_all(db: &Connection, queue: &Mutex<Receiver<Read>>) {
     }
 }
 
-fn connect(file: &Path, reader: bool) -> Outcome<Connection> {
-    let access = if reader { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
-    let db = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(Duration::from_millis(fail::BUSY_MILLIS))?;
+/// Everything that `work` reads is of one state of the database.
+fn one_state<T>(db: &Connection, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    db.prepare_cached("BEGIN")?.execute([])?;
+    let result = work(db);
+    // Nothing was changed: what matters is that it ends. Where this fails, SQLite has ended it by itself.
+    let _ = db.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+    result
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// As `Read`, on a thread that must not wait.
+    Look,
+}
+
+fn connect(file: &Path, access: Access) -> Outcome<Connection> {
+    let writer = access == Access::Write;
+    let flags = if writer { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    let db = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let patience = if access == Access::Look { 0 } else { fail::BUSY_MILLIS };
+    db.busy_timeout(Duration::from_millis(patience))?;
     db.set_prepared_statement_cache_capacity(256);
-    if !reader {
+    // Without this, a kept statement that joins tables is planned anew each time it is used: SQLite wants to see whether
+    // other values would make another plan better, and takes clearing the last ones for other values.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    if writer {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;
         // The writer moves the log when it is idle; this is for when it never is.
@@ -136,7 +210,7 @@ fn connect(file: &Path, reader: bool) -> Outcome<Connection> {
         db.pragma_update(None, "secure_delete", "FAST")?;
     }
     db.pragma_update(None, "foreign_keys", true)?;
-    db.pragma_update(None, "cache_size", -16_000)?;
+    db.pragma_update(None, "cache_size", if access == Access::Look { -2_000 } else { -16_000 })?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(db)
 }

@@ -20,6 +20,7 @@ pub(super) fn bodies(db: &Connection, connection: &ConnectionId, bodies: &[Seale
 /// Adds the entries and brings the invocation's columns to what follows from them.
 pub(super) fn entries(db: &Connection, row: &Row, entries: &[Entry]) -> Outcome<()> {
     let (mut state, mut hold, mut expires, mut ended) = (row.state, row.hold.clone(), row.expires, false);
+    let mut until = row.until;
     let mut add = db.prepare_cached("INSERT INTO entries (invocation, seq, at, event) VALUES (?, ?, ?, ?)")?;
     for entry in entries {
         add.execute(params![row.key, entry.seq, entry.at.0, json(&entry.event)?])?;
@@ -28,17 +29,19 @@ pub(super) fn entries(db: &Connection, row: &Row, entries: &[Entry]) -> Outcome<
             Event::Held(held) => {
                 hold = Some(held.effect.request.hash.clone());
                 expires = Some(held.expires.0);
+                until = 0;
             }
             Event::Started { .. } => (hold, expires) = (None, None),
             Event::Write { call, state: EffectState::Sent, .. } => sent(db, row, *call, entry)?,
-            Event::Ended(_) => ended = true,
+            Event::Ended(_) => (ended, until) = (true, 0),
             _ => {}
         }
     }
     let Some(last) = entries.last() else { return Ok(()) };
     let sql =
-        "UPDATE invocations SET length = ?, state = ?, ended = ?, changed = ?, hold = ?, expires = ? WHERE key = ?";
-    let columns = params![last.seq + 1, word(&state)?, ended, last.at.0, hold, expires, row.key];
+        "UPDATE invocations SET length = ?, state = ?, ended = ?, changed = ?, hold = ?, expires = ?, until = ?
+        WHERE key = ?";
+    let columns = params![last.seq + 1, word(&state)?, ended, last.at.0, hold, expires, until, row.key];
     db.prepare_cached(sql)?.execute(columns)?;
     Ok(())
 }

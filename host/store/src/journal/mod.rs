@@ -27,7 +27,7 @@ impl Journal for Store {
         millis: u64,
     ) -> StoreResult<Claim> {
         let (at, plan) = (at.clone(), plan.clone());
-        let lease = Lease { fence: Fence(1), until: self.db.now().plus(millis) };
+        let lease = Lease { fence: Fence::FIRST, until: self.db.now().plus(millis) };
         let claim = Claim { lease: lease.clone(), state: State::Planned };
         let write = self.db.write(Durability::Eventual, move |db| {
             find(db, at.tenant(), &at.connection)?;
@@ -68,14 +68,19 @@ impl Journal for Store {
         durability: Durability,
     ) -> StoreResult<()> {
         let at = at.clone();
-        let write = self.db.write(durability, move |db| {
+        let what = format!("entries of invocation {} from {first}", at.invocation);
+        let work = move |db: &Connection| {
             let row = row(db, at.tenant(), &at.invocation)?;
             row.fenced(&at)?;
             row.takes(first, &entries)?;
             append::bodies(db, &at.connection, &bodies)?;
             append::entries(db, &row, &entries)
-        });
-        Ok(write.await?)
+        };
+        match durability {
+            Durability::Deferred => self.db.defer(what, work)?,
+            durability => self.db.write(durability, work).await?,
+        }
+        Ok(())
     }
 
     async fn claim(&self, tenant: &TenantId, invocation: &InvocationId, millis: u64) -> StoreResult<Claim> {
@@ -147,16 +152,19 @@ impl Journal for Store {
 
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record> {
         let (tenant, invocation) = (tenant.clone(), invocation.clone());
+        self.db.caught_up().await?;
         Ok(self.db.read(move |db| show::record(db, &tenant, &invocation)).await?)
     }
 
     async fn list(&self, tenant: &TenantId, filter: &Filter) -> StoreResult<Vec<Summary>> {
         let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.db.caught_up().await?;
         Ok(self.db.read(move |db| show::list(db, &tenant, &filter)).await?)
     }
 
     async fn body(&self, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> StoreResult<SealedBody> {
         let (tenant, connection, of) = (tenant.clone(), connection.clone(), of.clone());
+        self.db.caught_up().await?;
         Ok(self.db.read(move |db| show::body(db, &tenant, &connection, of)).await?)
     }
 }
