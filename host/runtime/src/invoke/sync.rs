@@ -309,7 +309,12 @@ impl Runtime {
             context: None,
         };
         let mut at = at.clone();
-        at.fence = services.journal.open(&at, &plan, Vec::new(), now, self.sync_claim()).await?.lease.fence;
+        at.fence = services
+            .journal
+            .open(&at, &plan, Vec::new(), now, self.sync_claim(), Durability::Eventual)
+            .await?
+            .lease
+            .fence;
         let entry = Entry { seq: 1, at: now, event: Event::Started { run: 1, replayed: 0 } };
         services.journal.append(&at, 1, vec![entry], Vec::new(), Durability::Eventual).await?;
         Ok(at)

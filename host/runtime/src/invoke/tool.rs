@@ -21,7 +21,7 @@ use super::gate::Gate;
 use super::prepare::{Bench, may_use};
 use super::recorded::Recorded;
 use super::words::Words;
-use super::writer::{Opening, Writer};
+use super::writer::Writer;
 use super::{Stop, Trace};
 
 /// How long an execution may hold its claim: longer than its wall time, so that it never needs renewing.
@@ -123,11 +123,11 @@ impl Runtime {
             started: now,
             context,
         };
-        let at = Authority {
+        let mut at = Authority {
             caller,
             connection: call.connection,
             invocation: InvocationId::fresh(),
-            fence: Fence::FIRST,
+            fence: Fence::default(),
         };
 
         let gate = Gate {
@@ -142,18 +142,14 @@ impl Runtime {
             opened: false,
         };
         let seed = plan.seed;
-        let opening = Opening { plan, bodies, when: now, millis: self.lease() };
+        // A read waits for nothing of its record; the first write waits for all that led to it.
+        let claim = services.journal.open(&at, &plan, bodies, now, self.lease(), Durability::Deferred).await?;
+        at.fence = claim.lease.fence;
         let (journal, clock) = (Arc::clone(&services.journal), Arc::clone(&services.clock));
-        let mut writer = Writer::open(journal, clock, at.clone(), key, opening);
+        let mut writer = Writer::new(journal, clock, at.clone(), key, 1);
         writer.push(Event::Started { run: 1, replayed: 0 });
-        let trace = Trace::new(
-            Arc::clone(&services),
-            Arc::clone(&bench.connection),
-            writer,
-            gate,
-            Recorded::default(),
-            now,
-        );
+        let trace =
+            Trace::new(Arc::clone(&services), Arc::clone(&bench.connection), writer, gate, Recorded::default(), now);
         self.run_tool(ToolRun { at, bench, live, tool: call.tool, arguments, seed, trace }).await
     }
 

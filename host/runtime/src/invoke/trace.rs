@@ -107,8 +107,6 @@ impl Trace {
         let effect = self.effect(&authorised);
         let services = Arc::clone(&self.services);
         let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
-        // What was read is the guest's only once the store has the record that it goes into.
-        self.writer.opened().await?;
         self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
         Ok(answer)
     }
@@ -148,7 +146,6 @@ impl Trace {
         let services = Arc::clone(&self.services);
         let connection = Arc::clone(&self.connection);
         let came = join_all(sent.into_iter().map(|one| read_authorised(&services.egress, at, &connection, one))).await;
-        self.writer.opened().await?;
         for ((index, call, asked, effect), answer) in going.into_iter().zip(came) {
             let answer = answer?;
             self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;

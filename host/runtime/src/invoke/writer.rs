@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use parking_lot::Mutex;
-
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::keys::JournalKey;
-use crate::ids::Timestamp;
-use crate::ports::{BodyRef, Claim, Durability, Entry, Event, Journal, Plan, SealedBody, StoreResult};
+use crate::ports::{BodyRef, Durability, Entry, Event, Journal, SealedBody};
 
 use super::Stop;
 
@@ -27,40 +22,9 @@ pub(crate) struct Writer {
     entries: Vec<Entry>,
     bodies: Vec<SealedBody>,
     gathered: u64,
-    /// The record's beginning, on its way into the store. In a lock, which is never taken, for the writer's sharing.
-    opening: Option<Mutex<BoxFuture<'static, StoreResult<Claim>>>>,
-}
-
-/// What a record begins with.
-pub(super) struct Opening {
-    pub(super) plan: Plan,
-    pub(super) bodies: Vec<SealedBody>,
-    pub(super) when: Timestamp,
-    /// How long the claim lasts, in milliseconds.
-    pub(super) millis: u64,
 }
 
 impl Writer {
-    /// Begins a record, under [`crate::authority::Fence::FIRST`]. The execution need not wait for it: [`Self::opened`]
-    /// and every flush do.
-    pub(super) fn open(
-        journal: Arc<dyn Journal>,
-        clock: Arc<dyn Clock>,
-        at: Authority,
-        key: JournalKey,
-        opening: Opening,
-    ) -> Self {
-        let (store, holder) = (Arc::clone(&journal), at.clone());
-        let Opening { plan, bodies, when, millis } = opening;
-        let mut opening = async move { store.open(&holder, &plan, bodies, when, millis).await }.boxed();
-        // Polled once, so that the store has it from now on.
-        let opening = match (&mut opening).now_or_never() {
-            Some(done) => futures::future::ready(done).boxed(),
-            None => opening,
-        };
-        Self { opening: Some(Mutex::new(opening)), ..Self::new(journal, clock, at, key, 1) }
-    }
-
     /// Goes on after the entry before `next`.
     pub(super) fn new(
         journal: Arc<dyn Journal>,
@@ -69,15 +33,7 @@ impl Writer {
         key: JournalKey,
         next: u64,
     ) -> Self {
-        Self { journal, clock, at, key, next, entries: Vec::new(), bodies: Vec::new(), gathered: 0, opening: None }
-    }
-
-    /// Waits until the record's beginning is in the store.
-    pub(super) async fn opened(&mut self) -> Result<(), Stop> {
-        match self.opening.take() {
-            Some(opening) => Ok(opening.into_inner().await.map(drop)?),
-            None => Ok(()),
-        }
+        Self { journal, clock, at, key, next, entries: Vec::new(), bodies: Vec::new(), gathered: 0 }
     }
 
     pub(super) fn key(&self) -> &JournalKey {
@@ -106,7 +62,6 @@ impl Writer {
 
     /// Hands over what was gathered. With [`Durability::Flushed`] everything up to here is on the disk afterwards.
     pub(super) async fn flush(&mut self, durability: Durability) -> Result<(), Stop> {
-        self.opened().await?;
         if self.entries.is_empty() && durability < Durability::Flushed {
             return Ok(());
         }

@@ -350,8 +350,8 @@ pub struct WriteSummary {
 pub enum Durability {
     /// Handed over, in order: whoever asks this process's journal from now on sees it, and a crash may lose it and
     /// everything after it. For what is true without its record: that a read was answered, that a write was confirmed.
-    /// Only a conflict or a full disk that comes later is not told; then the record ends before it, and says less than
-    /// happened, not more.
+    /// What then goes wrong with it (a full disk) the next one is told instead: nothing is deferred again until
+    /// something was kept.
     Deferred,
     /// In the store, and on the disk with the next flush: a power failure may lose it, and everything after it.
     Eventual,
@@ -379,6 +379,7 @@ pub trait Journal: Send + Sync {
         bodies: Vec<SealedBody>,
         when: Timestamp,
         millis: u64,
+        durability: Durability,
     ) -> StoreResult<Claim>;
     /// Appends entries in order with their bodies, in one transaction. `first` is the sequence number of the first: if the
     /// record is longer already, that is a conflict. An older fence is a conflict. With a `Held` or an `Ended` the claim

@@ -89,6 +89,7 @@ impl ports::Journal for MemoryStore {
         bodies: Vec<SealedBody>,
         when: Timestamp,
         millis: u64,
+        _: Durability,
     ) -> StoreResult<Claim> {
         self.keep_bodies(at, bodies);
         let (fence, until) = (Fence::FIRST, self.clock.now().plus(millis));

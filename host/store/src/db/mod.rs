@@ -8,10 +8,10 @@ mod writer;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -25,7 +25,7 @@ pub(crate) use fail::{Fail, Outcome};
 pub(crate) use json::{json, unjson, unword, word};
 
 use crate::{OpenError, Options};
-use writer::{Deferred, Job, Task};
+use writer::{Deferrals, Deferred, Message, Task};
 
 /// Readers in a process. Queries are short; more would only fight over the processor.
 const READERS: usize = 4;
@@ -40,12 +40,34 @@ pub(crate) struct Db(Arc<Shared>);
 
 struct Shared {
     folder: PathBuf,
-    writes: Sender<Box<dyn Job>>,
+    writes: Writes,
     reads: Sender<Read>,
     looks: Mutex<Vec<Connection>>,
-    /// Deferred writes that the writer has not done yet.
-    deferred: Arc<AtomicUsize>,
+    deferred: Arc<Deferrals>,
     clock: Arc<dyn Clock>,
+}
+
+/// The way to the writer. When it is dropped, the writer does what it still has, and has ended.
+struct Writes {
+    sender: Option<Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writes {
+    fn send(&self, message: Message) -> Outcome<()> {
+        let sent = self.sender.as_ref().map(|sender| sender.send(message));
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(gone()) }
+    }
+}
+
+impl Drop for Writes {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            // It ended by a panic or by itself: either way it has.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Db {
@@ -63,8 +85,11 @@ impl Db {
             limited.map_err(|error| StoreError::from(Fail::from(error)))?;
         }
 
-        let (writes, jobs) = channel::<Box<dyn Job>>();
-        spawn("sallyport-write", move || writer::run(db, &jobs)).map_err(failed)?;
+        let deferred = Arc::<Deferrals>::default();
+        let waiting = Arc::clone(&deferred);
+        let (writes, jobs) = channel::<Message>();
+        let thread = spawn("sallyport-write", move || writer::run(db, &jobs, &waiting)).map_err(failed)?;
+        let writes = Writes { sender: Some(writes), thread: Some(thread) };
         let (reads, queue) = channel::<Read>();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..READERS {
@@ -74,7 +99,7 @@ impl Db {
         let looks = (0..LOOKERS).map(|_| connect(&file, Access::Look)).collect::<Outcome<_>>();
         let looks = Mutex::new(looks.map_err(StoreError::from)?);
         let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, looks, deferred: Arc::default(), clock })))
+        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, looks, deferred, clock })))
     }
 
     /// The data directory.
@@ -118,20 +143,28 @@ impl Db {
         self.read(work).await
     }
 
-    /// Hands `work` to the writer and does not wait. It comes after every write before it, and before every later one;
-    /// should it fail, the log says so of `what`.
-    pub(crate) fn defer(
+    /// As [`Self::write`]; with [`Durability::Deferred`] it hands the work over and does not wait. It comes after every
+    /// write before it, and before every later one. Should it fail, the log says so of `what`, and until one is kept
+    /// again the callers wait, to be told.
+    pub(crate) async fn keep(
         &self,
+        durability: Durability,
         what: String,
         work: impl FnOnce(&Connection) -> Outcome<()> + Send + 'static,
     ) -> Outcome<()> {
-        let task = Deferred::new(what, work, &self.0.deferred);
-        self.0.writes.send(Box::new(task)).map_err(|_| gone())
+        let deferred = &self.0.deferred;
+        if durability == Durability::Deferred && !deferred.failed.load(Ordering::Acquire) {
+            let first = deferred.add(Box::new(Deferred::new(what, work, deferred)));
+            return if first { self.0.writes.send(Message::Deferred) } else { Ok(()) };
+        }
+        self.write(durability.max(Durability::Eventual), work).await?;
+        deferred.failed.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Waits until everything that was deferred before is done.
     pub(crate) async fn caught_up(&self) -> Outcome<()> {
-        if self.0.deferred.load(Ordering::Acquire) == 0 {
+        if self.0.deferred.waiting.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
         self.write(Durability::Eventual, |_| Ok(())).await
@@ -150,7 +183,7 @@ impl Db {
     ) -> Outcome<T> {
         let (reply, answer) = oneshot::channel();
         let task = Task { durability, work: Some(work), result: None, reply };
-        self.0.writes.send(Box::new(task)).map_err(|_| gone())?;
+        self.0.writes.send(Message::Job(Box::new(task)))?;
         answer.await.map_err(|_| gone())?
     }
 }
@@ -159,8 +192,8 @@ fn gone() -> Fail {
     Fail::other("a thread of the store has ended")
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(name.into()).spawn(work).map(drop)
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(work)
 }
 
 fn read_all(db: &Connection, queue: &Mutex<Receiver<Read>>) {

@@ -1,10 +1,10 @@
 //! The one thread that writes. It takes what has queued up, runs it in one transaction and flushes once for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sallyport::ports::{Durability, StoreError};
@@ -16,6 +16,17 @@ use super::fail::{Fail, Outcome};
 const BATCH: usize = 64;
 /// Idle for so long: a good moment to move the log into the database.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How long what nobody waits for is gathered: a transaction for many costs little more than one for each.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// What the writer is told.
+pub(crate) enum Message {
+    /// Somebody waits for this.
+    Job(Box<dyn Job>),
+    /// There are deferred jobs now, where there were none.
+    Deferred,
+}
 
 /// Work for the writer.
 pub(crate) trait Job: Send {
@@ -59,19 +70,47 @@ impl<T: Send, F: FnOnce(&Connection) -> Outcome<T> + Send> Job for Task<T, F> {
     }
 }
 
+/// How it stands with what nobody waits for.
+#[derive(Default)]
+pub(crate) struct Deferrals {
+    /// Handed over and not done yet.
+    pub(crate) waiting: AtomicUsize,
+    /// One was not kept, and none has been since.
+    pub(crate) failed: AtomicBool,
+    jobs: Mutex<Vec<Box<dyn Job>>>,
+}
+
+impl Deferrals {
+    /// Adds a job; true if it is alone, so that the writer has to be told.
+    pub(crate) fn add(&self, job: Box<dyn Job>) -> bool {
+        let mut jobs = self.jobs();
+        jobs.push(job);
+        jobs.len() == 1
+    }
+
+    fn take(&self) -> Vec<Box<dyn Job>> {
+        std::mem::take(&mut *self.jobs())
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Vec<Box<dyn Job>>> {
+        // A list of jobs is whole whatever its last user did.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A closure that nobody waits for.
 pub(crate) struct Deferred<F> {
     what: String,
     work: Option<F>,
     failed: Option<Fail>,
-    waiting: Arc<AtomicUsize>,
+    all: Arc<Deferrals>,
 }
 
 impl<F> Deferred<F> {
-    /// Counted in `waiting` from now until it is done.
-    pub(crate) fn new(what: String, work: F, waiting: &Arc<AtomicUsize>) -> Self {
-        waiting.fetch_add(1, Ordering::AcqRel);
-        Self { what, work: Some(work), failed: None, waiting: Arc::clone(waiting) }
+    /// Counted as waiting from now until it is done.
+    pub(crate) fn new(what: String, work: F, all: &Arc<Deferrals>) -> Self {
+        all.waiting.fetch_add(1, Ordering::AcqRel);
+        Self { what, work: Some(work), failed: None, all: Arc::clone(all) }
     }
 }
 
@@ -89,10 +128,11 @@ impl<F: FnOnce(&Connection) -> Outcome<()> + Send> Job for Deferred<F> {
 
     fn settle(self: Box<Self>, failed: Option<Fail>) {
         if let Some(error) = failed.or(self.failed) {
+            self.all.failed.store(true, Ordering::Release);
             let error = StoreError::from(error);
             tracing::error!(what = self.what, %error, "a deferred write is not in the store");
         }
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.all.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -101,12 +141,13 @@ fn caught<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fail::other("a write panicked and was taken back")))
 }
 
-pub(crate) fn run(mut db: Connection, jobs: &Receiver<Box<dyn Job>>) {
+pub(crate) fn run(mut db: Connection, messages: &Receiver<Message>, deferrals: &Deferrals) {
     let mut flushing = false;
     let mut dirty = false;
     loop {
-        let first = match jobs.recv_timeout(if dirty { IDLE } else { Duration::from_secs(3600) }) {
-            Ok(job) => job,
+        let first = match messages.recv_timeout(if dirty { IDLE } else { Duration::from_secs(3600) }) {
+            Ok(Message::Job(job)) => Some(job),
+            Ok(Message::Deferred) => gathered(messages),
             Err(RecvTimeoutError::Timeout) => {
                 if std::mem::take(&mut dirty) {
                     // Passive: it waits for nobody; what it cannot move now stays in the log.
@@ -116,8 +157,14 @@ pub(crate) fn run(mut db: Connection, jobs: &Receiver<Box<dyn Job>>) {
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(BATCH - 1));
+        let jobs = messages.try_iter().take(BATCH).filter_map(|message| match message {
+            Message::Job(job) => Some(job),
+            Message::Deferred => None,
+        });
+        let jobs: Vec<_> = first.into_iter().chain(jobs).collect();
+        // Taken last and done first: whatever its caller deferred before it sent a job is in here.
+        let mut batch = deferrals.take();
+        batch.extend(jobs);
         let wanted = batch.iter().any(|job| job.durability() == Durability::Flushed);
         if wanted != flushing {
             let level = if wanted { "FULL" } else { "NORMAL" };
@@ -130,6 +177,18 @@ pub(crate) fn run(mut db: Connection, jobs: &Receiver<Box<dyn Job>>) {
         }
         transact(&mut db, batch);
         dirty = true;
+    }
+}
+
+/// Lets deferred jobs come together, until somebody waits or it has been long enough.
+fn gathered(messages: &Receiver<Message>) -> Option<Box<dyn Job>> {
+    let until = Instant::now() + GATHER;
+    loop {
+        match messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Message::Job(job)) => return Some(job),
+            Ok(Message::Deferred) => {}
+            Err(_) => return None,
+        }
     }
 }
 

@@ -38,8 +38,7 @@ pub(super) fn entries(db: &Connection, row: &Row, entries: &[Entry]) -> Outcome<
         }
     }
     let Some(last) = entries.last() else { return Ok(()) };
-    let sql =
-        "UPDATE invocations SET length = ?, state = ?, ended = ?, changed = ?, hold = ?, expires = ?, until = ?
+    let sql = "UPDATE invocations SET length = ?, state = ?, ended = ?, changed = ?, hold = ?, expires = ?, until = ?
         WHERE key = ?";
     let columns = params![last.seq + 1, word(&state)?, ended, last.at.0, hold, expires, until, row.key];
     db.prepare_cached(sql)?.execute(columns)?;

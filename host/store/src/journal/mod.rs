@@ -25,11 +25,13 @@ impl Journal for Store {
         bodies: Vec<SealedBody>,
         when: Timestamp,
         millis: u64,
+        durability: Durability,
     ) -> StoreResult<Claim> {
         let (at, plan) = (at.clone(), plan.clone());
         let lease = Lease { fence: Fence::FIRST, until: self.db.now().plus(millis) };
         let claim = Claim { lease: lease.clone(), state: State::Planned };
-        let write = self.db.write(Durability::Eventual, move |db| {
+        let what = format!("the beginning of invocation {}", at.invocation);
+        let work = move |db: &Connection| {
             find(db, at.tenant(), &at.connection)?;
             let sql = "INSERT INTO invocations (id, tenant, connection, caller, subject, connector, standing, length,
                     state, planned, changed, fence, until)
@@ -54,8 +56,8 @@ impl Journal for Store {
             let planned = Entry { seq: 0, at: when, event: Event::Planned(Box::new(plan)) };
             append::bodies(db, &at.connection, &bodies)?;
             append::entries(db, &row, &[planned])
-        });
-        write.await?;
+        };
+        self.db.keep(durability, what, work).await?;
         Ok(claim)
     }
 
@@ -76,11 +78,7 @@ impl Journal for Store {
             append::bodies(db, &at.connection, &bodies)?;
             append::entries(db, &row, &entries)
         };
-        match durability {
-            Durability::Deferred => self.db.defer(what, work)?,
-            durability => self.db.write(durability, work).await?,
-        }
-        Ok(())
+        Ok(self.db.keep(durability, what, work).await?)
     }
 
     async fn claim(&self, tenant: &TenantId, invocation: &InvocationId, millis: u64) -> StoreResult<Claim> {

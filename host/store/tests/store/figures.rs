@@ -73,7 +73,11 @@ async fn appends_and_rate_tokens_are_quick() {
     let given = Given::new().await;
     let at = given.connection("drive", "s1", Owner::Workspace).await.at;
     let mut at = sallyport::Authority { invocation: InvocationId::fresh(), ..at };
-    let claim = given.store.open(&at, &crate::journal::plan(), Vec::new(), Timestamp(1), 60_000).await.unwrap();
+    let claim = given
+        .store
+        .open(&at, &crate::journal::plan(), Vec::new(), Timestamp(1), 60_000, Durability::Eventual)
+        .await
+        .unwrap();
     at.fence = claim.lease.fence;
     let mut seq = 0;
     for durability in [Durability::Flushed, Durability::Eventual] {

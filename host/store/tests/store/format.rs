@@ -103,7 +103,7 @@ async fn write_sample(store: &Store) {
     let mut at = authority(&drive.id);
     (at.invocation, at.fence, at.caller) = (InvocationId::new("inv-1"), Fence(1), ann.clone());
     let bodies = vec![SealedBody { of: body(), nonce: vec![1; 24], ciphertext: b"sealed".to_vec() }];
-    store.open(&at, &crate::journal::plan(), bodies, Timestamp(100), 60_000).await.unwrap();
+    store.open(&at, &crate::journal::plan(), bodies, Timestamp(100), 60_000, Durability::Eventual).await.unwrap();
     store.append(&at, 1, events(), Vec::new(), Durability::Flushed).await.unwrap();
     Conversations::record(store, &ann, &turn()).await.unwrap();
 }

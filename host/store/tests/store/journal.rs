@@ -63,7 +63,11 @@ async fn opened(given: &Given) -> Authority {
 async fn reopened(given: &Given, connection: &sallyport::ids::ConnectionId) -> Authority {
     let mut at = authority(connection);
     at.invocation = InvocationId::fresh();
-    let claim = given.store.open(&at, &plan(), vec![body("arguments")], Timestamp(100), 60_000).await.unwrap();
+    let claim = given
+        .store
+        .open(&at, &plan(), vec![body("arguments")], Timestamp(100), 60_000, Durability::Eventual)
+        .await
+        .unwrap();
     assert_eq!(claim.state, State::Planned);
     at.fence = claim.lease.fence;
     at
