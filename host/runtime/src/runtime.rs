@@ -9,9 +9,10 @@ use parking_lot::RwLock;
 
 use crate::caller::{Caller, Role};
 use crate::clock::{Clock, SystemClock};
+use crate::connection::Connection;
 use crate::credentials::Credentials;
 use crate::egress::{Egress, EgressConfig};
-use crate::engine::{Cache, ComponentError, Engine, EngineError, Limits, Loaded};
+use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits, LimitsTable, Loaded, Place};
 use crate::error::InvokeError;
 use crate::ids::Digest;
 use crate::invoke::{Services, Vanished};
@@ -59,8 +60,9 @@ pub struct Builder {
     ports: Ports,
     master: MasterKey,
     registry: Registry,
-    limits: Limits,
+    limits: LimitsTable,
     cache: Option<PathBuf>,
+    compiler: Compiler,
     clock: Arc<dyn Clock>,
     wire: WireConfig,
     lookup: Arc<dyn Lookup>,
@@ -77,10 +79,17 @@ impl Builder {
         self
     }
 
-    /// Bounds on executions.
+    /// Bounds on executions: for all alike, or by connector and tenant.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+    pub fn limits(mut self, limits: impl Into<LimitsTable>) -> Self {
+        self.limits = limits.into();
+        self
+    }
+
+    /// Where connectors are compiled. Default: in this process, which is no place for a stranger's file.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
         self
     }
 
@@ -139,7 +148,7 @@ impl Builder {
     /// [`EngineError`]: wasmtime does not start, or the cache's folder cannot be kept private.
     pub fn build(self) -> Result<Runtime, EngineError> {
         let ports = self.ports;
-        let engine = Engine::new(self.limits.clone())?;
+        let engine = Engine::new(&self.limits)?;
         let cache = self.cache.as_deref().map(Cache::open).transpose()?;
         let registry = Arc::new(self.registry);
         let wire = Arc::new(Wire::with_lookup(self.wire, self.lookup));
@@ -152,9 +161,10 @@ impl Builder {
             Arc::clone(&wire),
             Arc::clone(&self.clock),
         );
+        let most = self.limits.largest();
         let egress = EgressConfig {
-            inline_limit: self.egress.inline_limit.min(self.limits.inline as u64),
-            blob_limit: self.egress.blob_limit.min(self.limits.blob as u64),
+            inline_limit: self.egress.inline_limit.min(most.inline as u64),
+            blob_limit: self.egress.blob_limit.min(most.blob as u64),
             ..self.egress
         };
         let egress = Egress::new(
@@ -178,8 +188,9 @@ impl Builder {
         });
         Ok(Runtime(Arc::new(Inner {
             engine,
-            cache: cache.map(Arc::new),
-            limits: Arc::new(self.limits),
+            cache,
+            compiler: self.compiler,
+            limits: self.limits,
             services,
             credentials,
             registry,
@@ -197,8 +208,9 @@ pub struct Runtime(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    cache: Option<Arc<Cache>>,
-    limits: Arc<Limits>,
+    cache: Option<Cache>,
+    compiler: Compiler,
+    limits: LimitsTable,
     services: Arc<Services>,
     credentials: Credentials,
     registry: Arc<Registry>,
@@ -216,8 +228,9 @@ impl Runtime {
             ports,
             master,
             registry: Registry::default(),
-            limits: Limits::default(),
+            limits: LimitsTable::default(),
             cache: None,
+            compiler: Compiler::default(),
             clock: Arc::new(SystemClock),
             wire: WireConfig::default(),
             lookup: Arc::new(SystemLookup),
@@ -270,8 +283,11 @@ impl Runtime {
 
     /// Reads, checks and compiles a file, off the async threads.
     pub(crate) async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Loaded>, ComponentError> {
-        let (engine, cache) = (self.0.engine.clone(), self.0.cache.clone());
-        let reading = tokio::task::spawn_blocking(move || Loaded::read(&engine, cache.as_deref(), &bytes));
+        let runtime = self.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let place = Place { compiler: &runtime.0.compiler, cache: runtime.0.cache.as_ref() };
+            Loaded::read(&runtime.0.engine, place, &bytes)
+        });
         let loaded = reading.await.map_err(|error| ComponentError::Compile(error.to_string()))??;
         self.0.registry.check(&loaded.manifest).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -294,8 +310,15 @@ impl Runtime {
         &self.0.engine
     }
 
-    pub(crate) fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&self.0.limits)
+    /// What bounds an execution for this connection.
+    pub(crate) fn limits(&self, connection: &Connection) -> Arc<Limits> {
+        Arc::new(self.0.limits.of(&connection.tenant, &connection.connector))
+    }
+
+    /// The longest that any tool call and any pull may take.
+    pub(crate) fn longest(&self) -> (Duration, Duration) {
+        let most = self.0.limits.largest();
+        (most.wall_tool, most.wall_pull)
     }
 
     pub(crate) fn vanished(&self) -> &Vanished {

@@ -3,18 +3,32 @@
 //! A service that echoes a request (or an attacker who made it do so) may return the secret as it is or encoded. A hit
 //! drops the answer; bytes are never rewritten.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::{memchr, memchr_iter};
 
 use crate::keys::Secret;
 
-/// Shorter ones are not looked for: they would be found everywhere.
+/// Shorter ones are not looked for: they would be found everywhere. At entry more is asked.
 const SHORTEST: usize = 8;
+
+/// Characters of a secret's hex by which it is noticed.
+const ANCHOR: usize = 6;
 
 /// Finds a set of secrets, raw and encoded.
 pub(crate) struct Scanner {
     exact: Option<AhoCorasick>,
-    hex: Option<AhoCorasick>,
+    hex: Option<Hex>,
+}
+
+/// Hex in any mixture of cases: a few characters of it are looked for in each, and the rest is compared there.
+struct Hex {
+    anchors: AhoCorasick,
+    /// Each secret's hex, and where its anchor stands in it.
+    secrets: Vec<(String, usize)>,
 }
 
 impl Scanner {
@@ -34,13 +48,7 @@ impl Scanner {
             }
             hex.push(hex::encode(secret));
         }
-        let build = |needles: &[Vec<u8>], any_case: bool| {
-            let automaton =
-                AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(any_case).build(needles);
-            (!needles.is_empty()).then(|| automaton.expect("a few short needles are far below every limit"))
-        };
-        let hex: Vec<Vec<u8>> = hex.into_iter().map(String::into_bytes).collect();
-        Self { exact: build(&exact, false), hex: build(&hex, true) }
+        Self { exact: (!exact.is_empty()).then(|| automaton(&exact)), hex: Hex::new(hex) }
     }
 
     /// Whether a secret stands in `bytes`: raw, base64 or base64url in any phase, hex in any case, and all of these
@@ -52,16 +60,68 @@ impl Scanner {
         if self.direct(bytes) {
             return true;
         }
-        let percent = bytes.contains(&b'%').then(|| percent_encoding::percent_decode(bytes).collect::<Vec<u8>>());
+        let percent = memchr(b'%', bytes).map(|_| Cow::from(percent_encoding::percent_decode(bytes)));
         if percent.as_deref().is_some_and(|decoded| self.direct(decoded)) {
             return true;
         }
-        bytes.contains(&b'\\') && self.direct(&unescape(bytes))
+        memchr(b'\\', bytes).is_some() && self.direct(&unescape(bytes))
     }
 
     fn direct(&self, bytes: &[u8]) -> bool {
-        [&self.exact, &self.hex].into_iter().flatten().any(|automaton| automaton.is_match(bytes))
+        self.exact.as_ref().is_some_and(|exact| exact.is_match(bytes))
+            || self.hex.as_ref().is_some_and(|hex| hex.finds(bytes))
     }
+}
+
+impl Hex {
+    fn new(secrets: Vec<String>) -> Option<Self> {
+        let anchored = |secret: String| {
+            // Where the fewest letters stand, there are the fewest ways to write it.
+            let letters = |at: &usize| secret[*at..*at + ANCHOR].bytes().filter(u8::is_ascii_alphabetic).count();
+            let at = (0..=secret.len() - ANCHOR).min_by_key(letters).unwrap_or_default();
+            (secret, at)
+        };
+        let secrets: Vec<_> = secrets.into_iter().map(anchored).collect();
+        let anchors = secrets.iter().flat_map(|(secret, at)| both_cases(&secret[*at..*at + ANCHOR]));
+        let anchors: Vec<_> = anchors.collect();
+        (!anchors.is_empty()).then(|| Self { anchors: automaton(&anchors), secrets })
+    }
+
+    fn finds(&self, bytes: &[u8]) -> bool {
+        let mut from = 0;
+        while let Some(found) = self.anchors.find(&bytes[from..]) {
+            let at = from + found.start();
+            // Two secrets may have the same anchor: each is compared.
+            if self.secrets.iter().any(|(secret, anchor)| stands(secret, bytes, at.checked_sub(*anchor))) {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+}
+
+fn stands(secret: &str, bytes: &[u8], at: Option<usize>) -> bool {
+    let there = at.and_then(|at| bytes.get(at..at + secret.len()));
+    there.is_some_and(|there| there.eq_ignore_ascii_case(secret.as_bytes()))
+}
+
+/// Leftmost first, because that has a vectorised search; whether there is a match at all is the same for every kind.
+fn automaton(needles: &[Vec<u8>]) -> AhoCorasick {
+    let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(needles);
+    built.expect("a few short needles are far below every limit")
+}
+
+/// A text in every mixture of upper and lower case.
+fn both_cases(text: &str) -> BTreeSet<Vec<u8>> {
+    let mut all = BTreeSet::from([Vec::new()]);
+    for byte in text.bytes() {
+        let longer = |text: &Vec<u8>| {
+            [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()].map(|byte| [text.as_slice(), &[byte]].concat())
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
 }
 
 /// The characters of base64 that depend on `secret` alone when `phase` other bytes stand before it in a group of three.
@@ -77,31 +137,33 @@ fn base64_within(engine: &impl base64::Engine, secret: &[u8], phase: usize) -> V
 /// Undoes `\uXXXX`, `\/` and the other JSON escapes, wherever they stand.
 fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'\\' {
-            plain.push(*first);
+    let mut done = 0;
+    for at in memchr_iter(b'\\', bytes) {
+        // The second half of an escape that was undone with its first.
+        if at < done {
             continue;
         }
-        match tail {
+        plain.extend_from_slice(&bytes[done..at]);
+        done = at + 1;
+        match &bytes[done..] {
             [b'u', digits @ ..] if digits.len() >= 4 => {
                 let code = std::str::from_utf8(&digits[..4]).ok().and_then(|text| u32::from_str_radix(text, 16).ok());
                 match code.and_then(char::from_u32) {
                     Some(c) => {
                         plain.extend(c.encode_utf8(&mut [0; 4]).bytes());
-                        rest = &digits[4..];
+                        done += 5;
                     }
                     None => plain.push(b'\\'),
                 }
             }
-            [escaped @ (b'"' | b'\\' | b'/'), after @ ..] => {
+            [escaped @ (b'"' | b'\\' | b'/'), ..] => {
                 plain.push(*escaped);
-                rest = after;
+                done += 1;
             }
             _ => plain.push(b'\\'),
         }
     }
+    plain.extend_from_slice(&bytes[done..]);
     plain
 }
 
@@ -134,6 +196,12 @@ mod tests {
             unicode,
             hex::encode(TOKEN),
             hex::encode_upper(TOKEN),
+            hex::encode(TOKEN)
+                .chars()
+                .enumerate()
+                .map(|(at, c)| if at % 3 == 0 { c.to_ascii_uppercase() } else { c })
+                .collect(),
+            format!("{}{}", &hex::encode(TOKEN)[..20], hex::encode(TOKEN)),
         ];
         for before in ["", "x", "xy", "xyz", "user:"] {
             for after in ["", "1", "12", "123"] {

@@ -64,6 +64,8 @@ impl App {
             .registry(registry(data)?)
             .component_cache(data.join("compiled"))
             .wire(WireConfig { repoint, ..WireConfig::default() })
+            .limits(config.limits()?)
+            .compiler(config.compiler.clone())
             .hold(std::time::Duration::from_secs(config.approval_minutes * 60))
             .build()?;
         let tokens = TokenKey::new(&store.accounts().signing_key().await?);

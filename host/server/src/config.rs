@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use sallyport::engine::{ChildCompiler, Compiler, Limits, LimitsTable};
+use sallyport::ids::{ConnectorId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// The whole configuration. Unknown keys are refused.
@@ -19,6 +21,12 @@ pub struct Config {
     pub approval_minutes: u64,
     /// Whether connections are synchronised by their connector's interval while serving.
     pub scheduled_sync: bool,
+    /// Bounds on executions, by name as [`Limits`] has them; in `[limits.connector.ID]` those of one connector, in
+    /// `[limits.tenant.ID]` tighter ones of one tenant.
+    pub limits: toml::Table,
+    /// Where connectors are compiled. Not the file's to say.
+    #[serde(skip)]
+    pub compiler: Compiler,
 }
 
 /// An OpenAI-compatible chat endpoint. Without `base_url` the embedded planner answers.
@@ -31,6 +39,17 @@ pub struct Model {
     pub name: String,
     /// File that holds the key. `SALLYPORT_MODEL_KEY` gives the key itself.
     pub key_file: Option<PathBuf>,
+}
+
+/// Bounds that are the engine's pool's.
+const POOL: [&str; 4] = ["instances", "instances_per_tenant", "memories", "core_instances"];
+
+fn limits(section: &str, table: toml::Table) -> Result<Limits, ConfigError> {
+    table.try_into().map_err(|error| bad(section, error))
+}
+
+fn bad(section: &str, message: impl ToString) -> ConfigError {
+    ConfigError::Limits { section: section.into(), message: message.to_string() }
 }
 
 /// The configuration could not be read.
@@ -51,6 +70,14 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
         /// Where and what, as the TOML reader says it.
+        message: String,
+    },
+    /// A bound on executions is not known, or not well written.
+    #[error("config.toml, [{section}]: {message}")]
+    Limits {
+        /// Which section.
+        section: String,
+        /// What is wrong.
         message: String,
     },
 }
@@ -78,6 +105,58 @@ impl Config {
         Ok(config)
     }
 
+    /// As [`Config::load`], for the program `sallyport`: connectors are compiled in children of it.
+    ///
+    /// # Errors
+    /// As [`Config::load`], and the program's own file is not known.
+    pub fn of_program(data: &Path) -> Result<Self, ConfigError> {
+        // By way of the process, so that a program that was replaced meanwhile starts the one that it is.
+        let program = match cfg!(target_os = "linux") {
+            true => format!("/proc/{}/exe", std::process::id()).into(),
+            false => {
+                std::env::current_exe().map_err(|source| ConfigError::Read { path: "sallyport".into(), source })?
+            }
+        };
+        let compiler = Compiler::Child(ChildCompiler::new(program, ["compile".to_owned()]));
+        Ok(Self { compiler, ..Self::load(data)? })
+    }
+
+    /// The bounds on executions.
+    ///
+    /// # Errors
+    /// [`ConfigError::Limits`] names a bound that is not known or not well written.
+    pub fn limits(&self) -> Result<LimitsTable, ConfigError> {
+        let mut all = self.limits.clone();
+        let mut parts = |name: &str| match all.remove(name) {
+            None => Ok(toml::Table::new()),
+            Some(toml::Value::Table(table)) => Ok(table),
+            Some(_) => Err(ConfigError::Limits { section: name.into(), message: "it is no table of tables".into() }),
+        };
+        let (connectors, tenants) = (parts("connector")?, parts("tenant")?);
+        let all = limits("limits", all)?;
+        let base = toml::Table::try_from(&all).map_err(|error| bad("limits", error))?;
+        let over = |kind: &str, id: &str, own: &toml::Value| {
+            let section = format!("limits.{kind}.{id}");
+            let own = own.as_table().ok_or_else(|| bad(&section, "it is no table"))?;
+            let pools = own.keys().find(|key| POOL.contains(&key.as_str()));
+            if let Some(key) = pools {
+                return Err(bad(&section, format!("{key} is the whole pool's: it stands in [limits] alone")));
+            }
+            let mut merged = base.clone();
+            merged.extend(own.clone());
+            limits(&section, merged)
+        };
+        let mut table = LimitsTable { all, ..LimitsTable::default() };
+        for (id, own) in &connectors {
+            let connector = ConnectorId::new(id).map_err(|error| bad(&format!("limits.connector.{id}"), error))?;
+            table.connectors.insert(connector, over("connector", id, own)?);
+        }
+        for (id, own) in &tenants {
+            table.tenants.insert(TenantId::new(id.as_str()), over("tenant", id, own)?);
+        }
+        Ok(table)
+    }
+
     fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if let Some(url) = variable("SALLYPORT_MODEL_URL") {
             self.model.base_url = (!url.is_empty()).then_some(url);
@@ -101,6 +180,23 @@ mod tests {
         std::fs::write(dir.path().join("config.toml"), "[model]\nbase = \"x\"\n").unwrap();
         let message = Config::load(dir.path()).unwrap_err().to_string();
         assert!(message.contains("base") && message.contains("config.toml"), "{message}");
+    }
+
+    #[test]
+    fn limits_are_those_of_all_and_then_a_connectors_or_a_tenants() {
+        let config: Config = toml::from_str(
+            "[limits]\ncalls = 7\n[limits.connector.trello]\ncpu_tool = \"1s\"\n[limits.tenant.acme]\nmemory = 1048576",
+        )
+        .unwrap();
+        let table = config.limits().unwrap();
+        let trello = table.of(&TenantId::new("acme"), &ConnectorId::new("trello").unwrap());
+        assert_eq!((trello.calls, trello.cpu_tool.as_secs(), trello.memory), (7, 1, 1 << 20));
+        assert_eq!(table.all, Limits { calls: 7, ..Limits::default() });
+
+        let refused = |text: &str| toml::from_str::<Config>(text).unwrap().limits().unwrap_err().to_string();
+        assert!(refused("[limits]\ncpu = 1").contains("cpu"));
+        assert!(refused("[limits.tenant.acme]\ninstances = 1").contains("[limits.tenant.acme]"));
+        assert!(refused("[limits.connector.trello]\ncpu_tool = \"soon\"").contains("soon"));
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub enum HostError {
     /// The configuration is wrong.
     #[error("configuration: {0}")]
     Config(String),
+    /// A value in the configuration file is wrong.
+    #[error(transparent)]
+    Value(#[from] crate::config::ConfigError),
     /// Nowhere to keep the model.
     #[error("no cache folder: set HOME or XDG_CACHE_HOME, or SALLYPORT_MODEL_DIR to a folder with the model")]
     NoCache,
@@ -86,7 +89,7 @@ impl Fault for HostError {
             Self::Index(_) => "search-failed",
             Self::Model(_) | Self::NoCache => "embedding-model",
             Self::Key(_) => "master-key",
-            Self::Repoint(_) | Self::Config(_) => "configuration",
+            Self::Repoint(_) | Self::Config(_) | Self::Value(_) => "configuration",
             Self::Engine(_) => "engine",
             Self::SyncRuns => "busy",
             Self::Task(_) => "host",

@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use sallyport::connection::{Connection, Owner, Setting};
 use sallyport::credentials::NewSecret;
+use sallyport::engine::Limits;
 use sallyport::ids::{CapabilityId, ConnectorId, SlotName, SubjectId, TenantId};
 use sallyport::invoke::Connect;
 use sallyport::keys::{MasterKey, Secret};
@@ -30,26 +31,42 @@ auth = []
 pub(crate) struct Host {
     pub(crate) runtime: Runtime,
     pub(crate) caller: Caller,
+    pub(crate) store: Arc<Store>,
     pub(crate) folder: TempDir,
 }
 
 impl Host {
     pub(crate) async fn open(repoint: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::within(repoint, Limits::default()).await
+    }
+
+    pub(crate) async fn within(repoint: &[(&str, &str)], limits: Limits) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         let store = tokio::task::spawn_blocking(move || Store::open(data)).await??;
         let tenant = TenantId::new("bench");
         store.accounts().create_tenant(&tenant, "bench").await?;
+        Self::over(Arc::new(store), folder, repoint, limits)
+    }
+
+    /// Another process on the same data, with its requests sent elsewhere.
+    pub(crate) fn reopened(self, repoint: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::over(self.store, self.folder, repoint, Limits::default())
+    }
+
+    fn over(store: Arc<Store>, folder: TempDir, repoint: &[(&str, &str)], limits: Limits) -> anyhow::Result<Self> {
+        let tenant = TenantId::new("bench");
         let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
         let master = MasterKey::open_or_create(&folder.path().join("master.key"))?;
-        let runtime = Runtime::builder(Ports::all(Arc::new(store)), master)
+        let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
             .registry(Registry::default().extended(HELLO)?)
             .component_cache(folder.path().join("compiled"))
             .wire(wire)
+            .limits(limits)
             .build()?;
         let roles = vec![Role::Admin, Role::Approver, Role::Member];
         let caller = Caller { tenant, subject: SubjectId::new("bench"), emails: Vec::new(), roles };
-        Ok(Self { runtime, caller, folder })
+        Ok(Self { runtime, caller, store, folder })
     }
 
     /// Installs a connector and connects it, with these capabilities unasked.

@@ -3,6 +3,8 @@
 //! Nothing here asserts a time: a figure is printed, and a person judges it. Everything that is measured is the real
 //! thing: connectors in the sandbox, the SQLite store with its flushes, HTTP over loopback.
 
+mod boundary;
+mod canary;
 mod engine;
 mod figure;
 mod host;
@@ -26,6 +28,8 @@ pub struct Setup {
     pub rounds: usize,
     /// Documents of the measured sync.
     pub documents: usize,
+    /// Runs against a service that gives the token back.
+    pub canaries: usize,
 }
 
 /// Measures everything. `progress` is told what is being measured.
@@ -38,6 +42,10 @@ pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Repor
     figures.extend(tool_call::measure(setup).await?);
     progress("a fresh instance with one call; loading compiled code");
     figures.extend(engine::measure(setup).await?);
+    progress("the egress gate, the search for secrets, guests that spin and guests that want it all");
+    figures.extend(boundary::measure(setup).await?);
+    progress(&format!("{} answers that hold the token", setup.canaries));
+    figures.push(canary::measure(setup, setup.canaries).await?);
     progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));
     figures.extend(sync::measure(setup).await?);
     Ok(Report { figures })

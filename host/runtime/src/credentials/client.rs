@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::{CredentialError, Credentials, Inner};
+use super::{CredentialError, Credentials, Inner, long_enough};
 use crate::ids::TenantId;
 use crate::keys::{Place, Secret};
 use crate::ports::SealedSecret;
+
+/// The field that is no secret.
+pub(super) const PUBLIC: &str = "client_id";
 
 /// A client's fields, as `client_id`, `client_secret`, `key`.
 #[derive(Default)]
@@ -40,6 +43,9 @@ impl Credentials {
         provider: &str,
         fields: BTreeMap<String, Secret>,
     ) -> Result<(), CredentialError> {
+        for (name, value) in fields.iter().filter(|(name, _)| *name != PUBLIC) {
+            long_enough(value, || format!("the client's {name} at {provider}"))?;
+        }
         let plain: BTreeMap<&str, &str> = fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         let bytes = Zeroizing::new(serde_json::to_vec(&plain).expect("strings are JSON"));
         let sealed = self.inner.keyring.seal_secret(Place::Client(tenant, provider), &bytes).await?;

@@ -27,6 +27,9 @@ use crate::wire::Wire;
 /// A token that ends within this is refreshed before it is used: a request takes time.
 const LEEWAY: u64 = 60_000;
 
+/// The least bytes of a secret: what an answer is searched for has to be rarer than chance.
+const SHORTEST: usize = 12;
+
 /// Why a secret could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +43,12 @@ pub enum CredentialError {
     /// The token endpoint refuses for a reason that is not the token's.
     #[error("the token endpoint refuses: {0}")]
     Refused(String),
+    /// A secret that is so short that it cannot be told from other text where it must not appear.
+    #[error("{what} is shorter than {SHORTEST} bytes: too short to be a secret; is it pasted whole?")]
+    TooShort {
+        /// Which one.
+        what: String,
+    },
     /// The registered client is not whole.
     #[error("no {field} is registered for {provider}: an operator can register the client's fields")]
     Client {
@@ -72,7 +81,7 @@ impl Fault for CredentialError {
     fn blame(&self) -> Blame {
         match self {
             Self::NeedsReauth(_) | Self::Unreachable(_) | Self::Refused(_) => Blame::Upstream,
-            Self::Client { .. } | Self::Manifest(_) => Blame::Caller,
+            Self::TooShort { .. } | Self::Client { .. } | Self::Manifest(_) => Blame::Caller,
             Self::Key(error) => error.blame(),
             Self::Store(error) => error.blame(),
         }
@@ -92,6 +101,7 @@ impl Fault for CredentialError {
             Self::NeedsReauth(_) => "needs-reauth",
             Self::Unreachable(_) => "token-endpoint-unreachable",
             Self::Refused(_) => "token-endpoint-refused",
+            Self::TooShort { .. } => "secret-too-short",
             Self::Client { .. } => "client-not-registered",
             Self::Manifest(_) => "credential-manifest",
             Self::Key(error) => error.code(),
@@ -203,6 +213,9 @@ impl Credentials {
     /// The vault's and the keyring's.
     pub async fn store(&self, at: &Authority, slot: &SlotName, secret: NewSecret) -> Result<u64, CredentialError> {
         let inner = &self.inner;
+        for secret in [Some(&secret.access), secret.refresh.as_ref()].into_iter().flatten() {
+            long_enough(secret, || format!("the secret for the slot {slot}"))?;
+        }
         let mut sealed = inner.seal(at, slot, &secret.access, secret.refresh.as_ref()).await?;
         sealed.expires = secret.expires_in.map(|seconds| inner.clock.now().plus(seconds.saturating_mul(1000)));
         sealed.scopes = secret.scopes;
@@ -396,8 +409,12 @@ impl Inner {
             if name == "token" {
                 return Some(opened.access.expose().to_owned());
             }
-            let field = client.get(name.strip_prefix("client.")?)?;
-            secrets.push(field.clone());
+            let name = name.strip_prefix("client.")?;
+            let field = client.get(name)?;
+            // Who the client is, is told to everybody who is sent to consent.
+            if name != client::PUBLIC {
+                secrets.push(field.clone());
+            }
             Some(field.expose().to_owned())
         });
         let rendered = match rendered {
@@ -443,6 +460,13 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn long_enough(secret: &Secret, what: impl FnOnce() -> String) -> Result<(), CredentialError> {
+    if secret.expose().len() < SHORTEST {
+        return Err(CredentialError::TooShort { what: what() });
+    }
+    Ok(())
 }
 
 fn slot_key(at: &Authority, slot: &SlotName) -> SlotKey {

@@ -9,12 +9,12 @@ async fn rotating() -> Service {
     Service::new(move |seen, _| {
         let given = form(seen, "refresh_token");
         let number = current.load(Ordering::SeqCst);
-        if given.as_deref() != Some(&format!("refresh-{number}")) {
+        if given.as_deref() != Some(&format!("refreshing-{number}")) {
             return Answer::json(400, r#"{"error":"invalid_grant","error_description":"used before"}"#);
         }
         current.store(number + 1, Ordering::SeqCst);
         let next = number + 1;
-        Answer::json(200, &format!(r#"{{"access_token":"access-{number}","refresh_token":"refresh-{next}","expires_in":3600,"scope":"read write"}}"#))
+        Answer::json(200, &format!(r#"{{"access_token":"access-{number}","refresh_token":"refreshing-{next}","expires_in":3600,"scope":"read write"}}"#))
     })
     .await
 }
@@ -81,7 +81,7 @@ async fn sixty_four_tasks_in_two_processes_refresh_once() {
     assert_eq!(seen[0].header("acme-version"), Some("7"), "the manifest's fixed headers go there, too");
     let sent =
         ["grant_type", "refresh_token", "client_id", "client_secret"].map(|name| form(&seen[0], name).expect(name));
-    assert_eq!(sent, ["refresh_token", "refresh-1", "the-client-id", "the-client-secret"]);
+    assert_eq!(sent, ["refresh_token", "refreshing-1", "the-client-id", "the-client-secret"]);
 
     let facts = host.credentials.slots(&authority()).await.expect("slots");
     let user = facts.iter().find(|facts| facts.name == slot("user")).expect("a slot");
@@ -99,7 +99,7 @@ async fn a_refresh_is_marked_before_it_is_sent_and_committed_before_it_is_seen()
     let service = Service::new(move |_, _| {
         let row = ports_of.lock().as_ref().expect("set").row(&authority(), &slot("user"));
         looked_at.lock().push(row.state);
-        Answer::json(200, r#"{"access_token":"access-1","refresh_token":"refresh-2","expires_in":3600}"#)
+        Answer::json(200, r#"{"access_token":"access-1","refresh_token":"refreshing-2","expires_in":3600}"#)
     })
     .await;
     let host = Host::new(&service).await;
@@ -133,7 +133,7 @@ async fn a_crash_in_the_window_ends_in_needs_reauth_and_not_in_a_loop() {
 
 #[tokio::test]
 async fn what_the_token_endpoint_says_decides() {
-    let refused = r#"{"error":"invalid_grant","error_description":"no refresh-1 here"}"#;
+    let refused = r#"{"error":"invalid_grant","error_description":"no refreshing-1 here"}"#;
     let table: &[(&str, Answer, SecretState, ConnectionState)] = &[
         ("needs-reauth", Answer::json(400, refused), SecretState::NeedsReauth, ConnectionState::NeedsReauth),
         (
@@ -154,7 +154,7 @@ async fn what_the_token_endpoint_says_decides() {
         host.clock.advance(3_600_000);
         let error = error_of(&host).await;
         assert_eq!(error.code(), *code, "{answer:?}: {error}");
-        assert!(!error.to_string().contains("refresh-1"), "descriptions are not told: {error}");
+        assert!(!error.to_string().contains("refreshing-1"), "descriptions are not told: {error}");
         assert_eq!(host.ports.row(&authority(), &slot("user")).state, *secret, "{answer:?}");
         assert_eq!(host.ports.state(&connection().id), *state, "{answer:?}");
         assert_eq!(service.seen().len(), 1, "{answer:?}: asked once");
@@ -214,7 +214,7 @@ async fn nothing_stored_holds_a_secret_in_plain() {
     attach(&host).await.expect("attached");
     let facts = host.credentials.slots(&authority()).await.expect("slots");
     let all = format!("{:?} {facts:?}", host.ports.history.lock());
-    for secret in [TOKEN, "access-1", "refresh-1", "refresh-2"] {
+    for secret in [TOKEN, "access-1", "refreshing-1", "refreshing-2"] {
         assert!(!all.contains(secret), "{secret}");
         assert!(
             !all.contains(&format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned()),

@@ -64,6 +64,11 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Whether an answer would be dropped, because it holds the secret that goes out with this.
+    pub(crate) fn finds_secret(&self, answer: &[u8]) -> bool {
+        self.attached.as_ref().is_some_and(|attached| attached.scanner.finds(answer))
+    }
+
     /// What is ready.
     #[must_use]
     pub fn authorised(&self) -> &Authorised {

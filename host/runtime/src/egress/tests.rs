@@ -503,7 +503,7 @@ async fn the_manifests_limit_holds_before_anything_is_sent() {
 async fn an_ended_token_is_refreshed_once_and_then_a_person_is_asked() {
     let answer = |seen: &Seen, _: usize| match (seen.line(), seen.header("authorization")) {
         ("POST /token", _) => {
-            Answer::json(200, r#"{"access_token":"access-2","refresh_token":"refresh-2","expires_in":3600}"#)
+            Answer::json(200, r#"{"access_token":"access-2","refresh_token":"refreshing-2","expires_in":3600}"#)
         }
         (_, Some("Bearer access-2")) => Answer::json(200, "{}"),
         _ => Answer::json(401, r#"{"error":{"errors":[{"reason":"authError"}]}}"#),
@@ -515,7 +515,7 @@ async fn an_ended_token_is_refreshed_once_and_then_a_person_is_asked() {
     assert_eq!(lines, ["POST /items", "POST /token", "POST /items"]);
 
     let service = Service::new(move |seen, number| match seen.line() {
-        "POST /token" => Answer::json(200, r#"{"access_token":"access-2","refresh_token":"refresh-2"}"#),
+        "POST /token" => Answer::json(200, r#"{"access_token":"access-2","refresh_token":"refreshing-2"}"#),
         _ => answer(&Seen { head: String::new(), body: Vec::new() }, number),
     })
     .await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use super::guests::Computes;
 use super::{Limit, Limits, TICK};
 use crate::invoke::Stop;
 
@@ -22,6 +23,7 @@ pub(crate) struct Budget {
     elements: usize,
     max_elements: usize,
     denied: Option<Limit>,
+    computes: Computes,
 }
 
 fn ticks(time: Duration) -> u64 {
@@ -43,12 +45,14 @@ impl Budget {
             elements: 0,
             max_elements: limits.table_elements,
             denied: None,
+            computes: Computes::default(),
         }
     }
 
     /// A tick went by in guest code.
     pub(crate) fn tick(&mut self) -> Result<(), Stop> {
         self.ticks += 1;
+        self.computes.set();
         self.ticks_since_call += 1;
         if self.ticks > self.max_ticks {
             return Err(Stop::limit(Limit::Cpu, format!("it used {:?} of CPU time", TICK * clamp(self.max_ticks))));
@@ -77,6 +81,11 @@ impl Budget {
     pub(crate) fn unbounded_calls(mut self) -> Self {
         self.max_calls = u32::MAX;
         self
+    }
+
+    /// Tells when the guest has computed for a tick.
+    pub(crate) fn computes(&self) -> Computes {
+        self.computes.clone()
     }
 
     /// The most linear memory that it held at a time, in bytes.

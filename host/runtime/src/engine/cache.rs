@@ -59,15 +59,12 @@ impl Cache {
         component.inspect_err(|error| tracing::warn!(component = %digest, %error, "cannot load compiled code")).ok()
     }
 
-    /// Keeps a compiled component. That it cannot be kept costs time only.
-    pub(crate) fn keep(&self, engine: &wasmtime::Engine, digest: &Digest, component: &Component) {
-        let kept = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
-            let mut file = self.mac(engine, digest, &code).to_vec();
-            file.extend_from_slice(&code);
-            write_private(&self.path(engine, digest), &file).map_err(|error| error.to_string())
-        });
-        if let Err(error) = kept {
-            tracing::warn!(component = %digest, error, "cannot keep compiled code");
+    /// Keeps the code of a compiled component. That it cannot be kept costs time only.
+    pub(crate) fn keep(&self, engine: &wasmtime::Engine, digest: &Digest, code: &[u8]) {
+        let mut file = self.mac(engine, digest, code).to_vec();
+        file.extend_from_slice(code);
+        if let Err(error) = write_private(&self.path(engine, digest), &file) {
+            tracing::warn!(component = %digest, %error, "cannot keep compiled code");
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use wasmtime::component::{Component, InstancePre};
 
 use super::exports::sallyport::connector::{account, sync, tools};
-use super::{Cache, ComponentError, Engine};
+use super::{Cache, Compiler, ComponentError, Engine};
 use crate::host::State;
 use crate::ids::{Digest, ToolName};
 use crate::schema::{BadSchema, Schema};
@@ -42,9 +42,9 @@ pub(crate) struct Exports {
 }
 
 impl Loaded {
-    /// Reads a connector file, refuses what is none, compiles it or takes the compiled code from `cache`. Nothing in it
+    /// Reads a connector file, refuses what is none, compiles it or takes the compiled code from the cache. Nothing in it
     /// is run.
-    pub(crate) fn read(engine: &Engine, cache: Option<&Cache>, bytes: &[u8]) -> Result<Self, ComponentError> {
+    pub(crate) fn read(engine: &Engine, place: Place<'_>, bytes: &[u8]) -> Result<Self, ComponentError> {
         // Every check of the packer is made again here, the imports' among them; the linker below knows our interfaces only.
         let file = sealed::read(bytes).map_err(|error| match error {
             FileError::Imports(foreign) => ComponentError::Imports(foreign),
@@ -53,7 +53,7 @@ impl Loaded {
             other => ComponentError::NotAConnector(other.to_string()),
         })?;
         let digest = Digest::of(bytes);
-        let component = compile(engine, cache, &digest, bytes)?;
+        let component = compile(engine, place, &digest, bytes)?;
         let instance = engine.linker().instantiate_pre(&component).map_err(|error| ComponentError::Exports {
             interface: "a world of sallyport:connector",
             reason: format!("{error:#}"),
@@ -65,14 +65,25 @@ impl Loaded {
     }
 }
 
-fn compile(engine: &Engine, cache: Option<&Cache>, digest: &Digest, bytes: &[u8]) -> Result<Component, ComponentError> {
-    if let Some(component) = cache.and_then(|cache| cache.load(engine.wasmtime(), digest)) {
+/// Who compiles, and where compiled code is kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) compiler: &'a Compiler,
+    pub(crate) cache: Option<&'a Cache>,
+}
+
+fn compile(engine: &Engine, place: Place<'_>, digest: &Digest, bytes: &[u8]) -> Result<Component, ComponentError> {
+    if let Some(component) = place.cache.and_then(|cache| cache.load(engine.wasmtime(), digest)) {
         return Ok(component);
     }
-    let component =
-        Component::new(engine.wasmtime(), bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
-    if let Some(cache) = cache {
-        cache.keep(engine.wasmtime(), digest, &component);
+    let code = place.compiler.compile(engine, bytes)?;
+    // SAFETY: `deserialize` demands bytes that `serialize` or `precompile_component` gave and nobody changed. They were
+    // made a moment ago by this program, here or in a child that it started, and came through a pipe that is its own.
+    #[allow(unsafe_code)]
+    let component = unsafe { Component::deserialize(engine.wasmtime(), &code) };
+    let component = component.map_err(|error| ComponentError::Compiler(format!("its code does not fit: {error:#}")))?;
+    if let Some(cache) = place.cache {
+        cache.keep(engine.wasmtime(), digest, &code);
     }
     Ok(component)
 }

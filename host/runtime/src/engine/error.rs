@@ -58,14 +58,17 @@ pub enum ComponentError {
     /// The manifest promises what the component does not have, or asks for what the host's registry does not allow.
     #[error("the manifest does not stand: {0}")]
     Manifest(String),
-    /// It does not compile.
+    /// It does not compile, or not within the compiler's limits.
     #[error("the component does not compile: {0}")]
     Compile(String),
+    /// The compiler could not be run. It is the host's to mend.
+    #[error("{0}")]
+    Compiler(String),
 }
 
 impl Fault for ComponentError {
     fn blame(&self) -> Blame {
-        Blame::Guest
+        if matches!(self, Self::Compiler(_)) { Blame::Host } else { Blame::Guest }
     }
 
     fn code(&self) -> &'static str {
@@ -75,6 +78,7 @@ impl Fault for ComponentError {
             Self::Exports { .. } => "missing-exports",
             Self::Manifest(_) => "manifest",
             Self::Compile(_) => "does-not-compile",
+            Self::Compiler(_) => "compiler",
         }
     }
 }

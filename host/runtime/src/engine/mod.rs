@@ -7,29 +7,36 @@ pub(crate) mod bare;
 mod bindings;
 mod budget;
 mod cache;
+mod compiler;
 mod component;
 mod describe;
 mod error;
+mod guests;
 mod limits;
 mod meter;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
 
 use crate::host::State;
+use crate::ids::TenantId;
 
 pub(crate) use bindings::{exports, sallyport as imports};
 pub(crate) use budget::Budget;
 pub(crate) use cache::Cache;
-pub(crate) use component::{Loaded, LoadedTool};
+use compiler::Order;
+pub use compiler::{ChildCompiler, Compiler, compile_child};
+pub(crate) use component::{Loaded, LoadedTool, Place};
 pub use describe::{DescribeError, describe};
 pub use error::{ComponentError, EngineError, Limit};
-pub use limits::Limits;
+use guests::Guests;
+pub use limits::{Limits, LimitsTable};
 pub(crate) use meter::{Meter, metered};
+use slots::{Slot, Slots};
 
 /// What a guest's CPU time is counted in.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -46,49 +53,58 @@ pub(crate) struct Engine(Arc<Inner>);
 struct Inner {
     wasmtime: wasmtime::Engine,
     linker: Linker<State>,
-    limits: Limits,
-    slots: Arc<Semaphore>,
+    order: Order,
+    slots: Slots,
+    guests: Guests,
 }
 
 impl Engine {
     /// Builds the engine and starts the thread that ticks while it lives.
-    pub(crate) fn new(limits: Limits) -> Result<Self, EngineError> {
+    pub(crate) fn new(table: &LimitsTable) -> Result<Self, EngineError> {
+        let limits = table.largest();
         let start = |error: wasmtime::Error| EngineError::Start(format!("{error:#}"));
-        let wasmtime = wasmtime::Engine::new(&config(&limits, true))
+        let (wasmtime, pooled) = match wasmtime::Engine::new(&config(&limits, true)) {
+            Ok(engine) => (engine, true),
             // Where address space is rationed, slower instances are better than none.
-            .or_else(|error| {
+            Err(error) => {
                 tracing::warn!(%error, "no pool of instances can be reserved; each is made on demand");
-                wasmtime::Engine::new(&config(&limits, false))
-            })
-            .map_err(start)?;
+                (wasmtime::Engine::new(&config(&limits, false)).map_err(start)?, false)
+            }
+        };
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(start)?;
         tick(&wasmtime).map_err(|error| EngineError::Start(error.to_string()))?;
-        let slots = Arc::new(Semaphore::new(limits.instances as usize));
-        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, slots })))
+        let slots = Slots::new(limits.instances, limits.instances_per_tenant);
+        let guests = Guests::start().map_err(|error| EngineError::Start(error.to_string()))?;
+        Ok(Self(Arc::new(Inner { wasmtime, linker, order: Order { limits, pooled }, slots, guests })))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }
 
+    /// What a compiler has to know.
+    fn order(&self) -> &Order {
+        &self.0.order
+    }
+
     pub(crate) fn linker(&self) -> &Linker<State> {
         &self.0.linker
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
+    /// Waits for a free slot of the pool.
+    pub(crate) async fn slot(&self, tenant: &TenantId) -> Slot {
+        self.0.slots.take(tenant).await
     }
 
-    /// Waits for a free slot of the pool, first come, first served.
-    pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
-        let slots = Arc::clone(&self.0.slots);
-        slots.acquire_owned().await.expect("the semaphore is never closed")
+    /// Where guests run.
+    pub(crate) fn guests(&self) -> &Guests {
+        &self.0.guests
     }
 
     /// A store for one execution; never used for a second one.
     pub(crate) fn store(&self, state: State) -> Store<State> {
-        let limits = &self.0.limits;
+        let limits = Arc::clone(&state.limits);
         let mut store = Store::new(&self.0.wasmtime, state);
         store.limiter(|state| &mut state.budget);
         store.set_hostcall_fuel(limits.host_call);

@@ -240,6 +240,13 @@ impl State {
 
     fn give(&mut self, answer: Answer, delivery: Delivery) -> Result<http::Response, HttpErrorOr> {
         let got = answer.map_err(|failed| HttpErrorOr::Typed(failed.into()))?;
+        let most = match delivery {
+            Delivery::Inline => self.limits.inline,
+            Delivery::Blob => self.limits.blob,
+        };
+        if got.body.len() > most {
+            return Err(HttpErrorOr::Typed(Error::TooLarge(most as u64)));
+        }
         let body = match delivery {
             _ if got.body.is_empty() => Payload::Empty,
             Delivery::Inline => Payload::Bytes(got.body.into()),

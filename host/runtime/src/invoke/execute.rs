@@ -1,5 +1,6 @@
 //! Runs one export in a fresh store, within its limits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::Store;
@@ -8,7 +9,7 @@ use wasmtime::component::Instance;
 use crate::blame::Blame;
 use crate::engine::exports::sallyport::connector::{account, sync, tools};
 use crate::engine::imports::connector::types::Failure;
-use crate::engine::{Budget, Engine, Limit, Loaded, Meter, metered};
+use crate::engine::{Budget, Engine, Limit, Limits, Loaded, Meter, metered};
 use crate::error::InvokeError;
 use crate::host::{State, Work};
 use crate::ports::End;
@@ -25,18 +26,17 @@ pub(super) enum Pace {
 }
 
 impl Pace {
-    pub(super) fn budget(self, engine: &Engine) -> Budget {
-        let limits = engine.limits();
+    pub(super) fn budget(self, limits: &Limits) -> Budget {
         match self {
             Self::Short => Budget::new(limits, limits.cpu_tool),
             Self::Pull => Budget::new(limits, limits.cpu_pull).unbounded_calls(),
         }
     }
 
-    fn wall(self, engine: &Engine) -> Duration {
+    fn wall(self, limits: &Limits) -> Duration {
         match self {
-            Self::Short => engine.limits().wall_tool,
-            Self::Pull => engine.limits().wall_pull,
+            Self::Short => limits.wall_tool,
+            Self::Pull => limits.wall_pull,
         }
     }
 }
@@ -62,12 +62,13 @@ pub(super) struct Executed<T> {
 }
 
 /// Which export, with its arguments.
-pub(super) enum Call<'a> {
+pub(super) enum Call {
     Identify,
     Streams,
-    Pull(&'a sync::Job),
-    Probe(&'a [String]),
-    Invoke(&'a str, &'a str),
+    Pull(sync::Job),
+    Probe(Vec<String>),
+    /// A tool's name, and its arguments in JSON.
+    Invoke(String, String),
 }
 
 /// What an export returned.
@@ -79,24 +80,31 @@ pub(super) enum Returned {
     Output(Result<tools::Output, Failure>),
 }
 
-/// Runs `call` in a fresh store. The store is dropped whatever happens.
+/// Runs `call` in a fresh store, where guests run. The store is dropped whatever happens.
 pub(super) async fn execute(
     engine: &Engine,
-    component: &Loaded,
+    component: &Arc<Loaded>,
     state: State,
     pace: Pace,
-    call: Call<'_>,
+    call: Call,
 ) -> Executed<Returned> {
-    let _slot = engine.slot().await;
+    let _slot = engine.slot(state.at.tenant()).await;
+    let (engine, component) = (engine.clone(), Arc::clone(component));
+    let (guests, computes) = (engine.guests().clone(), state.budget.computes());
+    guests.run(&computes, async move { run_once(&engine, &component, state, pace, call).await }).await
+}
+
+async fn run_once(engine: &Engine, component: &Loaded, state: State, pace: Pace, call: Call) -> Executed<Returned> {
     let begun = Instant::now();
     let all = Meter::default();
     let host = state.host_time.clone();
+    let longest = pace.wall(&state.limits);
     let mut store = engine.store(state);
-    let ran = tokio::time::timeout(pace.wall(engine), metered(&all, run(&mut store, component, call))).await;
+    let ran = tokio::time::timeout(longest, metered(&all, run(&mut store, component, call))).await;
     let wall = begun.elapsed();
     let state = store.into_data();
     let result = match ran {
-        Err(_) => Err(Stop::limit(Limit::Wall, format!("it took longer than {:?}", pace.wall(engine)))),
+        Err(_) => Err(Stop::limit(Limit::Wall, format!("it took longer than {longest:?}"))),
         Ok(Ok(returned)) => Ok(returned),
         Ok(Err(error)) => Err(stop(error, state.budget.denied())),
     };
@@ -109,7 +117,7 @@ pub(super) async fn execute(
     Executed { result, work: state.work, usage }
 }
 
-async fn run(store: &mut Store<State>, component: &Loaded, call: Call<'_>) -> wasmtime::Result<Returned> {
+async fn run(store: &mut Store<State>, component: &Loaded, call: Call) -> wasmtime::Result<Returned> {
     let instance: Instance = component.instance.instantiate_async(&mut *store).await?;
     let exports = &component.exports;
     Ok(match call {
@@ -123,15 +131,15 @@ async fn run(store: &mut Store<State>, component: &Loaded, call: Call<'_>) -> wa
         }
         Call::Pull(job) => {
             let guest = exported(&exports.sync, "sync")?.load(&mut *store, &instance)?;
-            Returned::Pulled(guest.call_pull(store, job).await?)
+            Returned::Pulled(guest.call_pull(store, &job).await?)
         }
         Call::Probe(ids) => {
             let guest = exported(&exports.sync, "sync")?.load(&mut *store, &instance)?;
-            Returned::Probed(guest.call_probe(store, ids).await?)
+            Returned::Probed(guest.call_probe(store, &ids).await?)
         }
         Call::Invoke(name, arguments) => {
             let guest = exported(&exports.tools, "tools")?.load(&mut *store, &instance)?;
-            Returned::Output(guest.call_invoke(store, name, arguments).await?)
+            Returned::Output(guest.call_invoke(store, &name, &arguments).await?)
         }
     })
 }

@@ -59,18 +59,19 @@ impl Runtime {
         bench: &Bench,
         standing: &Standing,
         at: Authority,
-        call: Call<'_>,
+        call: Call,
     ) -> Result<Executed<Returned>, InvokeError> {
         let live = bench.live(standing, self.services().clock.now())?;
+        let limits = self.limits(&bench.connection);
         let bound = Bound {
             services: Arc::clone(self.services()),
-            limits: self.limits(),
+            limits: Arc::clone(&limits),
             at,
             live,
             connection: Arc::clone(&bench.connection),
             seed: rand::random(),
         };
-        let state = State::new(bound, Pace::Short.budget(self.engine()), Work::Plain);
+        let state = State::new(bound, Pace::Short.budget(&limits), Work::Plain);
         Ok(execute(self.engine(), &bench.component, state, Pace::Short, call).await)
     }
 }

@@ -3,13 +3,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cpu_time::ThreadTime;
+
 use crate::authority::{Authority, Fence};
 use crate::caller::Caller;
-use crate::engine::{Cache, Loaded, bare};
+use crate::egress::{Body, Delivery, Request};
+use crate::engine::{Cache, Compiler, Loaded, Place, bare};
 use crate::error::InvokeError;
 use crate::ids::{ConnectionId, InvocationId, ToolName};
+use crate::keys::Secret;
 use crate::ports::Standing;
 use crate::runtime::Runtime;
+use crate::scan::Scanner;
 
 use super::execute::Call;
 
@@ -31,7 +36,80 @@ pub struct CallFigures {
     pub bare: Vec<Duration>,
 }
 
+/// How long it takes to look through a text for a secret that is not in it. Each round; the two take turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanFigures {
+    /// For every form in which it could stand there.
+    pub ours: Vec<Duration>,
+    /// As it is, by `memchr`'s search for one string.
+    pub memchr: Vec<Duration>,
+}
+
+/// Measures looking through `text` for a token of 40 characters.
+#[must_use]
+pub fn measure_scan(text: &[u8], rounds: usize) -> ScanFigures {
+    let token = "bench_5d41402abc4b2a76b9719d911017c592abc";
+    let scanner = Scanner::new(&[Secret::new(token)]);
+    let plain = memchr::memmem::Finder::new(token);
+    let mut figures = ScanFigures::default();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        std::hint::black_box(scanner.finds(std::hint::black_box(text)));
+        figures.ours.push(begun.elapsed());
+        let begun = Instant::now();
+        std::hint::black_box(plain.find(std::hint::black_box(text)));
+        figures.memchr.push(begun.elapsed());
+    }
+    figures
+}
+
 impl Runtime {
+    /// Measures everything that is done to a request but sending it: URL, route, grant, headers, rate tokens, address,
+    /// secret, and looking for the secret in `answer`. CPU time of this thread, each round.
+    ///
+    /// # Errors
+    /// As [`Runtime::identify`]; [`InvokeError::Host`] where the request is refused.
+    pub async fn measure_gate(
+        &self,
+        caller: &Caller,
+        connection: &ConnectionId,
+        tool: &ToolName,
+        url: &str,
+        answer: &[u8],
+        rounds: usize,
+    ) -> Result<Vec<Duration>, InvokeError> {
+        let bench = self.bench(self.visible(caller, connection).await?).await?;
+        let services = self.services();
+        let live = bench.live(&Standing::Tool { tool: tool.clone() }, services.clock.now())?;
+        let at = Authority {
+            caller: caller.clone(),
+            connection: bench.connection.id.clone(),
+            invocation: InvocationId::fresh(),
+            fence: Fence::default(),
+        };
+        let host = |error: &dyn std::fmt::Display| InvokeError::Host(error.to_string());
+        let mut figures = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            let request = Request {
+                method: "GET".into(),
+                url: url.into(),
+                headers: vec![("accept".into(), "application/json".into())],
+                body: Body::Empty,
+                slot: None,
+                delivery: Delivery::Inline,
+            };
+            let begun = ThreadTime::try_now().map_err(|error| host(&error))?;
+            let authorised = services.egress.authorise(&live, request).map_err(|error| host(&error))?;
+            let ready = services.egress.prepare(&at, &bench.connection, authorised).await;
+            let found = ready.map_err(|error| host(&error))?.finds_secret(answer);
+            figures.push(begun.try_elapsed().map_err(|error| host(&error))?);
+            if found {
+                return Err(InvokeError::Host("the answer holds the secret".into()));
+            }
+        }
+        Ok(figures)
+    }
+
     /// Measures compiling and loading a connector file, in an empty folder that is the caller's to remove.
     ///
     /// # Errors
@@ -41,8 +119,9 @@ impl Runtime {
         let measured = tokio::task::spawn_blocking(move || {
             let cache = Cache::open(&folder).map_err(|error| InvokeError::Host(error.to_string()))?;
             let component = |error: crate::engine::ComponentError| InvokeError::Component(error.to_string());
+            let place = Place { compiler: &Compiler::Here, cache: Some(&cache) };
             let begun = Instant::now();
-            let digest = Loaded::read(&engine, Some(&cache), &file).map_err(component)?.digest;
+            let digest = Loaded::read(&engine, place, &file).map_err(component)?.digest;
             let mut figures = LoadFigures { compile: begun.elapsed(), load: Vec::with_capacity(rounds) };
             for _ in 0..rounds {
                 let begun = Instant::now();
@@ -82,7 +161,7 @@ impl Runtime {
                 fence: Fence::default(),
             };
             let begun = Instant::now();
-            let call = Call::Invoke(tool.as_str(), arguments);
+            let call = Call::Invoke(tool.to_string(), arguments.to_owned());
             let executed = self.run_plain(&bench, &Standing::Identify, at, call).await?;
             figures.ours.push(begun.elapsed());
             executed.result?;

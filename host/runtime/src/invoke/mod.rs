@@ -28,7 +28,7 @@ mod writer;
 
 pub use connect::Connect;
 pub use identify::Identity;
-pub use measure::{CallFigures, LoadFigures};
+pub use measure::{CallFigures, LoadFigures, ScanFigures, measure_scan};
 pub use proposal::InvocationView;
 pub use recover::Recovered;
 pub use sync::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};

@@ -247,8 +247,13 @@ impl Runtime {
         };
         let ceiling = turn.bench.grant.as_ref().and_then(|grant| grant.constraints.audience_ceiling.as_deref());
         let source = turn.bench.connection.source.clone();
-        let staging =
-            Staging::new(source, turn.stream.clone(), Ceiling::of(ceiling), self.limits().idle_checkpoints, on_commit);
+        let staging = Staging::new(
+            source,
+            turn.stream.clone(),
+            Ceiling::of(ceiling),
+            self.limits(&turn.bench.connection).idle_checkpoints,
+            on_commit,
+        );
         let (staging, pulled) = self.pull_all(&mut turn, staging, options, totals, &mut report).await;
         if let Some(staging) = staging {
             let tally = staging.tally;
@@ -322,7 +327,7 @@ impl Runtime {
 
     /// How long a sync's claim lasts, in milliseconds: a pull and what comes after it. Renewed with each pull.
     fn sync_claim(&self) -> u64 {
-        u64::try_from(self.limits().wall_pull.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(LEASE)
+        u64::try_from(self.longest().1.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(LEASE)
     }
 
     /// Pull after pull until the stream is complete; ids that a whole sweep missed.
@@ -337,7 +342,8 @@ impl Runtime {
         let mut staging = staging;
         let mut fruitless = 0;
         let mut waited = Duration::ZERO;
-        for pull in 0..self.limits().pulls {
+        let limits = self.limits(&turn.bench.connection);
+        for pull in 0..limits.pulls {
             let sink = &self.services().sink;
             let source = turn.bench.connection.source.clone();
             let begun = sink.begin(&turn.at, &source, &turn.stream, options.sweep && pull == 0, LEASE).await;
@@ -399,16 +405,17 @@ impl Runtime {
                 tokio::time::sleep(pause).await;
             }
         }
-        let message = format!("the stream asked for more than {} pulls", self.limits().pulls);
+        let message = format!("the stream asked for more than {} pulls", limits.pulls);
         (Some(staging), Err(InvokeError::Trapped { limit: "pulls", message }))
     }
 
     /// One pull in a fresh store, its lease renewed while it runs.
     async fn pull(&self, turn: &Turn<'_>, state: &PullState, staging: Staging, hints: &[String]) -> Executed<Returned> {
         let services = self.services();
+        let limits = self.limits(&turn.bench.connection);
         let bound = Bound {
             services: Arc::clone(services),
-            limits: self.limits(),
+            limits: Arc::clone(&limits),
             at: turn.at.clone(),
             live: Arc::clone(&turn.live),
             connection: Arc::clone(&turn.bench.connection),
@@ -420,8 +427,8 @@ impl Runtime {
             sweep: state.sweep,
             hints: hints.to_vec(),
         };
-        let guest = State::new(bound, Pace::Pull.budget(self.engine()), Work::Pull(Box::new(staging)));
-        let running = execute(self.engine(), &turn.bench.component, guest, Pace::Pull, Call::Pull(&job));
+        let guest = State::new(bound, Pace::Pull.budget(&limits), Work::Pull(Box::new(staging)));
+        let running = execute(self.engine(), &turn.bench.component, guest, Pace::Pull, Call::Pull(job));
         let renewing = async {
             loop {
                 tokio::time::sleep(Duration::from_millis(LEASE / 3)).await;
@@ -454,7 +461,8 @@ impl Runtime {
             return Ok(());
         }
         for ids in missing.chunks(sweep::PROBE) {
-            let executed = self.run_plain(turn.bench, &turn.standing, turn.at.clone(), Call::Probe(ids)).await?;
+            let executed =
+                self.run_plain(turn.bench, &turn.standing, turn.at.clone(), Call::Probe(ids.to_vec())).await?;
             totals.add(executed.usage);
             let presence = match executed.result? {
                 Returned::Probed(Ok(presence)) => presence,

@@ -156,16 +156,17 @@ impl Runtime {
     /// Runs to the end, to a hold or to a stop, records which, and gives the claim back.
     pub(super) async fn run_tool(&self, run: ToolRun) -> Result<Outcome, InvokeError> {
         let ToolRun { at, bench, live, tool, arguments, seed, trace } = run;
+        let limits = self.limits(&bench.connection);
         let bound = Bound {
             services: Arc::clone(self.services()),
-            limits: self.limits(),
+            limits: Arc::clone(&limits),
             at: at.clone(),
             live,
             connection: Arc::clone(&bench.connection),
             seed,
         };
-        let state = GuestState::new(bound, Pace::Short.budget(self.engine()), Work::Tool(Box::new(trace)));
-        let call = Call::Invoke(tool.as_str(), &arguments);
+        let state = GuestState::new(bound, Pace::Short.budget(&limits), Work::Tool(Box::new(trace)));
+        let call = Call::Invoke(tool.to_string(), arguments);
         let executed = execute(self.engine(), &bench.component, state, Pace::Short, call).await;
         let Work::Tool(mut trace) = executed.work else {
             return Err(InvokeError::Host("a tool call lost its record".into()));
@@ -243,7 +244,7 @@ impl Runtime {
 
     /// How long a claim of a tool call lasts, in milliseconds.
     pub(super) fn lease(&self) -> u64 {
-        u64::try_from(self.limits().wall_tool.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(SPARE)
+        u64::try_from(self.longest().0.as_millis()).unwrap_or(u64::MAX / 2).saturating_add(SPARE)
     }
 }
 

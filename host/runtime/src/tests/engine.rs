@@ -10,7 +10,7 @@ use super::tools::created;
 use super::{World, admin, connector, done, limits};
 use crate::connection::{Owner, Setting};
 use crate::credentials::NewSecret;
-use crate::engine::{Cache, Engine, Limits, Loaded};
+use crate::engine::{Cache, Compiler, Engine, Limits, Loaded, Place};
 use crate::error::InvokeError;
 use crate::ids::{ConnectorId, Digest};
 use crate::invoke::Connect;
@@ -28,7 +28,7 @@ fn tight() -> Limits {
 }
 
 async fn stopped(steps: Vec<Step>) -> (&'static str, String) {
-    let world = World::within(tight(), &Guest::tool(steps), Setting::Ask, created).await;
+    let world = World::of(tight(), &Guest::tool(steps).component(), Setting::Ask, created).await;
     let outcome = world.call("list_items", json!({ "name": "x" }), Verdict::Allow).await;
     let Err(InvokeError::Trapped { limit, message }) = outcome else { panic!("{outcome:?}") };
     let well = Guest::tool(vec![Step::Return(text("{\"well\":true}"))]);
@@ -105,16 +105,20 @@ async fn installing_takes_an_admin() {
     assert!(matches!(refused, Err(InvokeError::Forbidden { .. })));
 }
 
+fn place(cache: &Cache) -> Place<'_> {
+    Place { compiler: &Compiler::Here, cache: Some(cache) }
+}
+
 #[test]
 fn compiled_code_is_private_and_what_was_touched_is_compiled_anew() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("components");
-    let engine = Engine::new(limits()).unwrap();
+    let engine = Engine::new(&limits().into()).unwrap();
     let bytes = connector(&Guest::default().component(), "0.1.0");
     let digest = Digest::of(&bytes);
     let cache = Cache::open(&folder).unwrap();
     assert!(cache.load(engine.wasmtime(), &digest).is_none());
-    Loaded::read(&engine, Some(&cache), &bytes).unwrap();
+    Loaded::read(&engine, place(&cache), &bytes).unwrap();
 
     let again = Cache::open(&folder).unwrap();
     let begun = Instant::now();
@@ -133,7 +137,7 @@ fn compiled_code_is_private_and_what_was_touched_is_compiled_anew() {
     code[middle] ^= 1;
     std::fs::write(&native[0], &code).unwrap();
     assert!(again.load(engine.wasmtime(), &digest).is_none());
-    Loaded::read(&engine, Some(&again), &bytes).unwrap();
+    Loaded::read(&engine, place(&again), &bytes).unwrap();
     assert!(again.load(engine.wasmtime(), &digest).is_some(), "it was compiled and kept anew");
 
     #[cfg(unix)]
@@ -154,7 +158,7 @@ async fn a_connection_that_cannot_be_identified_leaves_nothing() {
         name: None,
         secrets: BTreeMap::from([(
             crate::fixtures::slot("user"),
-            NewSecret { access: Secret::new("x"), refresh: None, expires_in: None, scopes: Vec::new() },
+            NewSecret { access: Secret::new("a-token-of-ours"), refresh: None, expires_in: None, scopes: Vec::new() },
         )]),
         capabilities,
         settings: BTreeMap::new(),

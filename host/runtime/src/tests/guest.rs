@@ -99,14 +99,7 @@ impl Guest {
     /// The component, without a manifest.
     pub(super) fn component(&self) -> Vec<u8> {
         let mut image = Image::default();
-        let wat = self.wat(&mut image);
-        let mut module = wat::parse_str(&wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
-        let mut resolve = Resolve::default();
-        let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
-        let (package, _) = resolve.push_dir(wit).expect("the WIT package");
-        let world = resolve.select_world(&[package], Some("connector")).expect("the world");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
-        ComponentEncoder::default().module(&module).expect("a module").validate(true).encode().expect("a component")
+        componentize(&self.wat(&mut image))
     }
 
     fn wat(&self, image: &mut Image) -> String {
@@ -193,6 +186,17 @@ impl Guest {
   {data})"#
         )
     }
+}
+
+/// A core module as a component of the world `connector`.
+pub(super) fn componentize(wat: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
+    let mut resolve = Resolve::default();
+    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
+    let (package, _) = resolve.push_dir(wit).expect("the WIT package");
+    let world = resolve.select_world(&[package], Some("connector")).expect("the world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
+    ComponentEncoder::default().module(&module).expect("a module").validate(true).encode().expect("a component")
 }
 
 impl Step {

@@ -3,6 +3,7 @@
 mod decisions;
 mod engine;
 mod guest;
+mod hostile;
 mod syncs;
 mod tools;
 mod writes;
@@ -104,12 +105,13 @@ impl World {
         writes: Setting,
         answer: impl Fn(&Seen, usize) -> fixtures::Answer + Send + Sync + 'static,
     ) -> Self {
-        Self::within(limits(), guest, writes, answer).await
+        Self::of(limits(), &guest.component(), writes, answer).await
     }
 
-    async fn within(
+    /// The same of any component, within limits.
+    async fn of(
         limits: Limits,
-        guest: &Guest,
+        component: &[u8],
         writes: Setting,
         answer: impl Fn(&Seen, usize) -> fixtures::Answer + Send + Sync + 'static,
     ) -> Self {
@@ -117,7 +119,7 @@ impl World {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let runtime = runtime(&service.url(), &store, &clock, limits);
-        runtime.install(&admin(), connector(&guest.component(), "0.1.0")).await.expect("installed");
+        runtime.install(&admin(), connector(component, "0.1.0")).await.expect("installed");
         let secret = NewSecret {
             access: Secret::new(fixtures::TOKEN),
             refresh: None,
@@ -140,6 +142,11 @@ impl World {
         };
         let connection = runtime.connect(&admin(), connect).await.expect("connected").id;
         Self { service, clock, store, runtime, connection }
+    }
+
+    /// Another process on the same store, with limits of its own.
+    fn runtime_within(&self, limits: Limits) -> Runtime {
+        runtime(&self.service.url(), &self.store, &self.clock, limits)
     }
 
     /// The process ends and another begins, on the same store.

@@ -156,7 +156,7 @@ async fn a_stream_that_never_ends_is_bounded() {
         (Guest::pull(Vec::new(), Ending::More), "3 pulls in a row"),
         (Guest::pull(vec![Step::Emit(pages(0..1)), Step::Checkpoint("same")], Ending::More), "round in circles"),
     ] {
-        let world = World::within(few.clone(), &guest, Setting::Auto, |_, _| Answer::json(200, "{}")).await;
+        let world = World::of(few.clone(), &guest.component(), Setting::Auto, |_, _| Answer::json(200, "{}")).await;
         let error = one(world.sync(false).await).error.expect("an error");
         assert!(error.message.contains(code), "{error:?}");
     }

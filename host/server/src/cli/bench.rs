@@ -17,6 +17,9 @@ pub struct Options {
     /// Documents of the measured sync.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     documents: u32,
+    /// Runs against a service that gives the token back.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    canaries: u32,
 }
 
 impl Rows for Figure {
@@ -44,6 +47,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
         program: std::env::current_exe().context("where this program is")?,
         rounds: options.rounds as usize,
         documents: options.documents as usize,
+        canaries: options.canaries as usize,
     };
     let report = sallyport_bench::run(&setup, &|step| output::progress(&format!("measuring {step}"))).await?;
     output::list(global.output, &report.figures)?;

@@ -67,7 +67,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
 
     let tenant = TenantId::new(demo::TENANT);
     let app =
-        App::open(&seeded.data, Config::load(&seeded.data)?, Some(Demo { tenant, examples: demo::examples() })).await?;
+        App::open(&seeded.data, Config::of_program(&seeded.data)?, Some(Demo { tenant, examples: demo::examples() }))
+            .await?;
     let data = session::shown(&seeded.data);
     let listen = global.listen.unwrap_or(serve::DEFAULT);
     if !listen.ip().is_loopback() {

@@ -84,6 +84,9 @@ pub enum Command {
     Bench(bench::Options),
     /// Run the simulated services alone, in this process.
     Simulate(simulate::Options),
+    /// Compile one connector, from standard input to standard output: what this program starts itself to do.
+    #[command(hide = true)]
+    Compile,
 }
 
 /// Runs the command.
@@ -106,5 +109,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::People(action) => people::run(&global, action).await,
         Command::Bench(options) => bench::run(&global, options).await,
         Command::Simulate(options) => simulate::run(&global, options).await,
+        Command::Compile => {
+            let compiling = || {
+                let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+                sallyport::engine::compile_child(input, output).map_err(anyhow::Error::msg)
+            };
+            tokio::task::spawn_blocking(compiling).await?
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Options {}
 
 pub(crate) async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
     let data = session::data(global)?;
-    let app = App::open(&data, Config::load(&data)?, None).await?;
+    let app = App::open(&data, Config::of_program(&data)?, None).await?;
     session::tenant(&app, &global.tenant).await?;
     serve(app, global.listen.unwrap_or(DEFAULT), |url| {
         // One line that a parent process or a person can read the address from.

@@ -40,7 +40,7 @@ pub fn cache() -> anyhow::Result<PathBuf> {
 /// As [`App::open`].
 pub async fn open(global: &Global) -> anyhow::Result<(App, TenantId)> {
     let data = data(global)?;
-    let config = Config::load(&data)?;
+    let config = Config::of_program(&data)?;
     let app = App::open(&data, config, None).await?;
     let tenant = tenant(&app, &global.tenant).await?;
     Ok((app, tenant))

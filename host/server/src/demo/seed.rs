@@ -74,7 +74,7 @@ pub async fn seeded(
     let mut written = config(simulation);
     std::fs::write(data.join("config.toml"), toml::to_string(&written)?)?;
     // The environment's model, if one is set, is for this demo too; it is not written down.
-    written = Config::load(data)?;
+    written = Config::of_program(data)?;
     let app = App::open(data, written, None).await?;
     let tenant = session::tenant(&app, TENANT).await?;
 
