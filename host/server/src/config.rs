@@ -108,8 +108,16 @@ impl Config {
     /// As [`Config::load`], for the program `sallyport`: connectors are compiled in children of it.
     ///
     /// # Errors
-    /// As [`Config::load`], and the program's own file is not known.
+    /// As [`Config::load`], and as [`Config::own_compiler`].
     pub fn of_program(data: &Path) -> Result<Self, ConfigError> {
+        Ok(Self { compiler: Self::own_compiler()?, ..Self::load(data)? })
+    }
+
+    /// Children of this program. Not for a test, which is another one.
+    ///
+    /// # Errors
+    /// The program's own file is not known.
+    pub fn own_compiler() -> Result<Compiler, ConfigError> {
         // By way of the process, so that a program that was replaced meanwhile starts the one that it is.
         let program = match cfg!(target_os = "linux") {
             true => format!("/proc/{}/exe", std::process::id()).into(),
@@ -117,8 +125,7 @@ impl Config {
                 std::env::current_exe().map_err(|source| ConfigError::Read { path: "sallyport".into(), source })?
             }
         };
-        let compiler = Compiler::Child(ChildCompiler::new(program, ["compile".to_owned()]));
-        Ok(Self { compiler, ..Self::load(data)? })
+        Ok(Compiler::Child(ChildCompiler::new(program, ["compile".to_owned()])))
     }
 
     /// The bounds on executions.

@@ -55,7 +55,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
             Ok((simulation, did))
         })
         .await?;
-    let seeded = demo::seeded(&mut steps, &data, &simulation, &connectors).await?;
+    let seeded = demo::seeded(&mut steps, &data, &simulation, &connectors, Config::own_compiler()?).await?;
 
     if options.check || options.ask.is_some() {
         let request = options.ask.as_deref().unwrap_or(demo::SCENARIO);

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use sallyport::Role;
 use sallyport::connection::Owner;
 use sallyport::credentials::NewSecret;
+use sallyport::engine::Compiler;
 use sallyport::ids::{ConnectionId, ConnectorId, SlotName, SubjectId, TenantId};
 use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
@@ -70,11 +71,12 @@ pub async fn seeded(
     data: &Path,
     simulation: &Simulation,
     connectors: &[PathBuf],
+    compiler: Compiler,
 ) -> anyhow::Result<Seeded> {
     let mut written = config(simulation);
     std::fs::write(data.join("config.toml"), toml::to_string(&written)?)?;
     // The environment's model, if one is set, is for this demo too; it is not written down.
-    written = Config::of_program(data)?;
+    written = Config { compiler, ..Config::load(data)? };
     let app = App::open(data, written, None).await?;
     let tenant = session::tenant(&app, TENANT).await?;
 
