@@ -7,20 +7,40 @@ use parking_lot::Mutex;
 
 use super::{MemoryStore, not_found};
 use crate::ids::{ConnectorId, Digest};
-use crate::ports::{self, Installed, StoreResult};
+use crate::ports::{self, Installed, StoreError, StoreResult};
 
 #[derive(Default)]
 pub(super) struct Catalog {
     live: Mutex<BTreeMap<ConnectorId, Installed>>,
+    pending: Mutex<BTreeMap<ConnectorId, Installed>>,
     files: Mutex<HashMap<Digest, Vec<u8>>>,
 }
 
 #[async_trait]
 impl ports::Catalog for MemoryStore {
-    async fn install(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
-        self.catalog.files.lock().insert(entry.digest.clone(), bytes.to_vec());
-        self.catalog.live.lock().insert(entry.connector.clone(), entry.clone());
+    async fn install(&self, entry: &Installed, bytes: &[u8], over: Option<&Digest>) -> StoreResult<()> {
+        let mut all = self.catalog.live.lock();
+        let live = all.get(&entry.connector).map(|live| &live.digest);
+        if live != Some(&entry.digest) {
+            if live != over {
+                let found = "another version is live by now".into();
+                return Err(StoreError::Conflict { what: format!("connector {}", entry.connector), found });
+            }
+            self.catalog.files.lock().insert(entry.digest.clone(), bytes.to_vec());
+            all.insert(entry.connector.clone(), entry.clone());
+        }
+        self.catalog.pending.lock().remove(&entry.connector);
         Ok(())
+    }
+
+    async fn hold(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
+        self.catalog.files.lock().insert(entry.digest.clone(), bytes.to_vec());
+        self.catalog.pending.lock().insert(entry.connector.clone(), entry.clone());
+        Ok(())
+    }
+
+    async fn waiting(&self, connector: &ConnectorId) -> StoreResult<Option<Installed>> {
+        Ok(self.catalog.pending.lock().get(connector).cloned())
     }
 
     async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
