@@ -1,5 +1,6 @@
 //! Why an invocation gave nothing.
 
+use crate::admission::NotAdmitted;
 use crate::blame::{Blame, Fault};
 use crate::ports::StoreError;
 
@@ -114,6 +115,9 @@ pub enum InvokeError {
     /// The installed file cannot be run.
     #[error("the connector cannot be loaded: {0}")]
     Component(String),
+    /// The file is a connector's, and not one that may be installed so.
+    #[error(transparent)]
+    Admission(#[from] NotAdmitted),
     /// The store refused.
     #[error(transparent)]
     Store(StoreError),
@@ -151,6 +155,7 @@ impl Fault for InvokeError {
             | Self::UpstreamNotFound(_)
             | Self::Later { .. }
             | Self::Unknown { .. } => Blame::Upstream,
+            Self::Admission(error) => error.blame(),
             Self::Store(error) => error.blame(),
             Self::Host(_) => Blame::Host,
         }
@@ -183,6 +188,7 @@ impl Fault for InvokeError {
             Self::State { .. } => "wrong-state",
             Self::Void { .. } => "approval-void",
             Self::Component(_) => "component",
+            Self::Admission(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Host(_) => "host",
         }

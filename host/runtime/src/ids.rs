@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use sallyport_pack::ids::{CapabilityId, ConnectorId, OriginName, ProviderId, SlotName, ToolName};
+pub use sallyport_pack::signature::Publisher;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as in the WIT package's `timestamp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]

@@ -13,6 +13,7 @@
 //! use std::collections::BTreeMap;
 //! use std::sync::Arc;
 //!
+//! use sallyport::admission::Word;
 //! use sallyport::connection::Owner;
 //! use sallyport::credentials::NewSecret;
 //! use sallyport::ids::{ConnectorId, SlotName, ToolName};
@@ -29,7 +30,7 @@
 //!     let runtime = Runtime::builder(Ports::all(store), MasterKey::open_or_create("data/master.key".as_ref())?)
 //!         .component_cache("data/components")
 //!         .build()?;
-//!     runtime.install(&admin, file).await?;
+//!     runtime.install(&admin, file, Word::default()).await?; // signed by its publisher
 //!
 //!     let secret = NewSecret { access: Secret::new(token), refresh: None, expires_in: None, scopes: Vec::new() };
 //!     let connection = runtime
@@ -63,6 +64,7 @@
 //! }
 //! ```
 
+pub mod admission;
 pub mod answers;
 pub mod authority;
 pub mod blame;

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use sallyport_pack::manifest::Manifest;
 
-use crate::caller::{Caller, Role};
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
 use crate::credentials::Credentials;
 use crate::egress::{Egress, EgressConfig};
 use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits, LimitsTable, Loaded, Place};
-use crate::error::InvokeError;
 use crate::ids::Digest;
 use crate::invoke::{Services, Vanished};
 use crate::keys::{Keyring, MasterKey};
-use crate::ports::{Catalog, Directory, Installed, Journal, Limiter, Sink, Vault};
+use crate::ports::{Catalog, Directory, Journal, Limiter, Sink, Vault};
 use crate::registry::Registry;
 use crate::wire::{Lookup, SystemLookup, Wire, WireConfig};
 
@@ -240,35 +239,6 @@ impl Runtime {
         }
     }
 
-    /// Checks a connector file and makes it the live version of its connector. Nothing in it is run.
-    ///
-    /// # Errors
-    /// [`InvokeError::Forbidden`] unless the caller is an admin; [`InvokeError::Component`] names what is wrong with
-    /// the file. What was installed before then stays.
-    pub async fn install(&self, caller: &Caller, bytes: Vec<u8>) -> Result<Installed, InvokeError> {
-        if !caller.is(Role::Admin) {
-            return Err(InvokeError::Forbidden { reason: "installing takes the role admin".into() });
-        }
-        self.install_as_host(bytes).await
-    }
-
-    /// As [`Runtime::install`], for the operator.
-    ///
-    /// # Errors
-    /// As [`Runtime::install`].
-    pub async fn install_as_host(&self, bytes: Vec<u8>) -> Result<Installed, InvokeError> {
-        let loaded = self.load(bytes.clone()).await.map_err(|error| InvokeError::Component(error.to_string()))?;
-        let installed = Installed {
-            connector: loaded.manifest.connector.id.clone(),
-            version: loaded.manifest.connector.version.to_string(),
-            digest: loaded.digest.clone(),
-            size: bytes.len() as u64,
-            at: self.services().clock.now(),
-        };
-        self.services().catalog.install(&installed, &bytes).await?;
-        Ok(installed)
-    }
-
     /// Where secrets are kept: to register clients, and to replace a slot's secret.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
@@ -289,13 +259,18 @@ impl Runtime {
             Loaded::read(&runtime.0.engine, place, &bytes)
         });
         let loaded = reading.await.map_err(|error| ComponentError::Compile(error.to_string()))??;
-        self.0.registry.check(&loaded.manifest).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            ComponentError::Manifest(problems.join("; "))
-        })?;
+        self.within_registry(&loaded.manifest)?;
         let loaded = Arc::new(loaded);
         self.0.components.write().insert(loaded.digest.clone(), Arc::clone(&loaded));
         Ok(loaded)
+    }
+
+    /// Whether a manifest's secrets stay where the registry lets them go.
+    pub(crate) fn within_registry(&self, manifest: &Manifest) -> Result<(), ComponentError> {
+        self.0.registry.check(manifest).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            ComponentError::Manifest(problems.join("; "))
+        })
     }
 
     pub(crate) fn loaded(&self, digest: &Digest) -> Option<Arc<Loaded>> {

@@ -16,3 +16,4 @@ pub mod output;
 pub mod search;
 pub mod setup;
 pub mod syncs;
+pub mod watch;

@@ -1,4 +1,4 @@
-//! Installed connectors: a row each, and `connectors/<digest>.wasm`.
+//! Installed connectors: a row each, one more for a version that waits, and `connectors/<digest>.wasm`.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sallyport::ids::{ConnectorId, Digest, Timestamp};
 use sallyport::ports::{Catalog, Durability, Installed, StoreResult};
 
@@ -15,39 +15,64 @@ use crate::db::{Fail, Outcome};
 
 #[async_trait]
 impl Catalog for Store {
-    async fn install(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
-        if Digest::of(bytes) != entry.digest || bytes.len() as u64 != entry.size {
-            return Err(
-                Fail::conflict(format!("connector {}", entry.connector), "another file than its entry says").into()
-            );
-        }
-        let (folder, digest, bytes) = (self.db.folder().join("connectors"), entry.digest.clone(), bytes.to_vec());
-        // The file first: a row never names a file that is not there.
-        off_thread(move || place(&folder, &digest, &bytes)).await?;
-        let entry = entry.clone();
-        let sql = "INSERT INTO connectors (id, version, digest, size, at) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, size = ?4, at = ?5 WHERE digest <> ?3";
+    async fn install(&self, entry: &Installed, bytes: &[u8], over: Option<&Digest>) -> StoreResult<()> {
+        self.place(entry, bytes).await?;
+        let (entry, over) = (entry.clone(), over.cloned());
         let write = self.db.write(Durability::Flushed, move |db| {
-            let row = params![entry.connector.as_str(), entry.version, entry.digest.as_str(), entry.size, entry.at.0];
-            db.prepare_cached(sql)?.execute(row)?;
+            let id = entry.connector.as_str();
+            let mut live = db.prepare_cached("SELECT digest FROM connectors WHERE id = ?")?;
+            let live: Option<String> = live.query_row([id], |row| row.get(0)).optional()?;
+            if live.as_deref() != Some(entry.digest.as_str()) {
+                if live.as_deref() != over.as_ref().map(Digest::as_str) {
+                    return Err(Fail::conflict(format!("connector {id}"), "another version is live by now"));
+                }
+                put(db, "connectors", &entry)?;
+            }
+            db.prepare_cached("UPDATE connectors SET removed = 0 WHERE id = ?")?.execute([id])?;
+            db.prepare_cached("DELETE FROM waiting_connectors WHERE id = ?")?.execute([id])?;
             Ok(())
         });
         Ok(write.await?)
     }
 
+    async fn hold(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
+        self.place(entry, bytes).await?;
+        let entry = entry.clone();
+        Ok(self.db.write(Durability::Flushed, move |db| put(db, "waiting_connectors", &entry)).await?)
+    }
+
+    async fn remove(&self, connector: &ConnectorId, digest: &Digest) -> StoreResult<bool> {
+        let (id, digest) = (connector.clone(), digest.clone());
+        let write = self.db.write(Durability::Flushed, move |db| {
+            let row = [id.as_str(), digest.as_str()];
+            db.prepare_cached("DELETE FROM waiting_connectors WHERE id = ? AND digest = ?")?.execute(row)?;
+            let sql = "UPDATE connectors SET removed = 1 WHERE id = ? AND digest = ? AND NOT removed";
+            Ok(db.prepare_cached(sql)?.execute(row)? > 0)
+        });
+        Ok(write.await?)
+    }
+
+    async fn last(&self, connector: &ConnectorId) -> StoreResult<Option<Installed>> {
+        let id = connector.clone();
+        Ok(self.db.look(move |db| find(db, "connectors", &id)).await?)
+    }
+
     async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
         let id = connector.clone();
         let read = self.db.look(move |db| {
-            let sql = "SELECT id, version, digest, size, at FROM connectors WHERE id = ?";
-            let row = db.prepare_cached(sql)?.query_row([id.as_str()], columns).optional()?;
-            row.ok_or_else(|| Fail::not_found(format!("connector {id}"))).and_then(installed)
+            find(db, "live_connectors", &id)?.ok_or_else(|| Fail::not_found(format!("connector {id}")))
         });
         Ok(read.await?)
     }
 
+    async fn waiting(&self, connector: &ConnectorId) -> StoreResult<Option<Installed>> {
+        let id = connector.clone();
+        Ok(self.db.look(move |db| find(db, "waiting_connectors", &id)).await?)
+    }
+
     async fn list(&self) -> StoreResult<Vec<Installed>> {
         let read = self.db.read(|db| {
-            let mut sql = db.prepare_cached("SELECT id, version, digest, size, at FROM connectors ORDER BY id")?;
+            let mut sql = db.prepare_cached(&format!("SELECT {COLUMNS} FROM live_connectors ORDER BY id"))?;
             sql.query_map([], columns)?.map(|row| installed(row?)).collect()
         });
         Ok(read.await?)
@@ -67,6 +92,19 @@ impl Catalog for Store {
             }
         });
         Ok(read.await?)
+    }
+}
+
+impl Store {
+    /// Keeps a connector's file. Before its row: a row never names a file that is not there.
+    async fn place(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
+        if Digest::of(bytes) != entry.digest || bytes.len() as u64 != entry.size {
+            return Err(
+                Fail::conflict(format!("connector {}", entry.connector), "another file than its entry says").into()
+            );
+        }
+        let (folder, digest, bytes) = (self.db.folder().join("connectors"), entry.digest.clone(), bytes.to_vec());
+        Ok(off_thread(move || place(&folder, &digest, &bytes)).await?)
     }
 }
 
@@ -98,14 +136,41 @@ fn place(folder: &Path, digest: &Digest, bytes: &[u8]) -> Outcome<()> {
     })
 }
 
-type Columns = (String, String, String, u64, u64);
+const COLUMNS: &str = "id, version, digest, size, at, publisher";
+
+type Columns = (String, String, String, u64, u64, Option<String>);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 
-fn installed((id, version, digest, size, at): Columns) -> Outcome<Installed> {
+fn installed((id, version, digest, size, at, publisher): Columns) -> Outcome<Installed> {
     let connector = ConnectorId::new(&id).map_err(Fail::other)?;
     let digest = Digest::parse(&digest).ok_or_else(|| Fail::other(format!("connector {id} has no digest")))?;
-    Ok(Installed { connector, version, digest, size, at: Timestamp(at) })
+    let publisher = publisher.map(|publisher| publisher.parse()).transpose().map_err(Fail::other)?;
+    Ok(Installed { connector, version, publisher, digest, size, at: Timestamp(at) })
+}
+
+/// The row of a connector in one of the two tables.
+fn find(db: &Connection, table: &str, id: &ConnectorId) -> Outcome<Option<Installed>> {
+    let mut sql = db.prepare_cached(&format!("SELECT {COLUMNS} FROM {table} WHERE id = ?"))?;
+    sql.query_row([id.as_str()], columns).optional()?.map(installed).transpose()
+}
+
+fn put(db: &Connection, table: &str, entry: &Installed) -> Outcome<()> {
+    let sql = format!(
+        "INSERT INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, size = ?4, at = ?5, publisher = ?6"
+    );
+    let publisher = entry.publisher.map(|publisher| publisher.to_string());
+    let id = entry.connector.as_str();
+    db.prepare_cached(&sql)?.execute(params![
+        id,
+        entry.version,
+        entry.digest.as_str(),
+        entry.size,
+        entry.at.0,
+        publisher
+    ])?;
+    Ok(())
 }

@@ -115,6 +115,16 @@ impl Directory for Store {
         Ok(write.await?)
     }
 
+    async fn any_grant(&self, connector: &ConnectorId) -> StoreResult<bool> {
+        let id = connector.clone();
+        let read = self.db.look(move |db| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM connections c JOIN grants g ON g.connection = c.key
+                WHERE c.connector = ? AND json_extract(g.body, '$.capabilities') <> '{}')";
+            Ok(db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?)
+        });
+        Ok(read.await?)
+    }
+
     async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32> {
         let (tenant, id) = (tenant.clone(), connection.clone());
         let read = self.db.read(move |db| {

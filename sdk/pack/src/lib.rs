@@ -4,10 +4,12 @@
 
 pub mod build;
 pub mod describe;
+pub mod diff;
 pub mod ids;
 pub mod manifest;
 pub mod route;
 pub mod sealed;
+pub mod signature;
 
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,7 @@ use wasmparser::{BinaryReader, Encoding, Parser, Payload};
 use crate::{
     describe::{self, DescribeErrors, ToolDescription},
     manifest::{Manifest, ManifestErrors, Problem},
+    signature::{self, Publisher, SignatureError},
 };
 
 /// The custom section that holds the seal.
@@ -18,6 +19,8 @@ pub const SECTION: &str = "sallyport:manifest";
 pub const FORMAT: u32 = 1;
 /// The largest connector file, in bytes: a Python guest has 18 MB.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
+/// Magic and version, before the first section.
+const HEADER: usize = 8;
 /// Our package, and the line of it that this program speaks.
 const PACKAGE: &str = "sallyport:connector/";
 const LINE: &str = "0.1.";
@@ -86,6 +89,8 @@ pub struct ConnectorFile {
     pub imports: Vec<String>,
     /// The version of the packer that sealed it.
     pub packer: String,
+    /// Whose signature it bears, verified; `None`: nobody's.
+    pub publisher: Option<Publisher>,
     /// Its length, in bytes.
     pub size: u64,
     /// The SHA-256 of all its bytes, 64 lower-case hex digits.
@@ -145,6 +150,9 @@ pub enum FileError {
     /// It lacks the one export that every connector has.
     #[error("does not export {PACKAGE}account@0.1.0 (it exports {}): implement it", if .0.is_empty() { "nothing".to_owned() } else { .0.join(", ") })]
     NoAccount(Vec<String>),
+    /// Its signature is not one.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// Manifest and exports say different things.
     #[error("manifest and component do not agree:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
     Disagree(Vec<Problem>),
@@ -185,7 +193,8 @@ pub fn outline(bytes: &[u8]) -> Result<Outline, FileError> {
     Ok(Outline { imports, exports, seals })
 }
 
-/// Seals a component. What was sealed into it before is replaced; the same input gives the same bytes.
+/// Seals a component. What was sealed into it before is replaced, and a signature is taken off, since it was over other
+/// bytes; the same input gives the same bytes.
 ///
 /// # Errors
 /// [`FileError`]: not a component for our host, or manifest, descriptions and exports do not agree.
@@ -199,7 +208,7 @@ pub fn seal(component: &[u8], sealed: &Sealed) -> Result<Vec<u8>, FileError> {
         "manifest": sealed.manifest.to_json(),
         "tools": tools,
     });
-    let mut bytes = without_seal(component)?;
+    let mut bytes = without(component, &[SECTION, signature::SECTION])?;
     let section = wasm_encoder::CustomSection { name: SECTION.into(), data: json.to_string().into_bytes().into() };
     wasm_encoder::ComponentSection::append_to_component(&section, &mut bytes);
     Ok(bytes)
@@ -227,12 +236,14 @@ pub fn read(bytes: &[u8]) -> Result<ConnectorFile, FileError> {
     let manifest = Manifest::from_json(&form.manifest)?;
     agree(&manifest, &outline.exports)?;
     let tools = describe::check(form.tools, &manifest)?;
+    let publisher = signature::verify(bytes)?;
     Ok(ConnectorFile {
         manifest,
         tools,
         exports: outline.exports,
         imports: outline.imports,
         packer: form.packer,
+        publisher,
         size: bytes.len() as u64,
         digest: hex::encode(sha2::Sha256::digest(bytes)),
     })
@@ -331,12 +342,21 @@ fn damaged(error: wasmparser::BinaryReaderError) -> FileError {
     FileError::Damaged { offset: error.offset(), message: error.message().to_owned() }
 }
 
-/// A component's bytes without its outermost seals. Every other section keeps its bytes, however its length was
-/// written.
-fn without_seal(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
-    const HEADER: usize = 8;
+/// A section of the outermost component, as it lies in the file.
+pub(crate) struct Section<'b> {
+    /// Its first byte.
+    pub(crate) start: usize,
+    /// The byte after its last.
+    pub(crate) end: usize,
+    /// The name, if it is a custom section.
+    pub(crate) name: Option<&'b str>,
+}
+
+/// The sections of the outermost component, in their order, however their lengths were written.
+pub(crate) fn outermost(bytes: &[u8]) -> Result<Vec<Section<'_>>, FileError> {
     const CUSTOM: u8 = 0;
-    let mut kept = bytes[..HEADER].to_vec();
+    header(bytes)?;
+    let mut found = Vec::new();
     let mut at = HEADER;
     while at < bytes.len() {
         let mut reader = BinaryReader::new(&bytes[at..], at as u64);
@@ -344,11 +364,19 @@ fn without_seal(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
         let length = reader.read_var_u32().map_err(damaged)? as usize;
         let body = reader.read_bytes(length).map_err(damaged)?;
         let end = at + reader.current_position();
-        let name = BinaryReader::new(body, 0).read_string().ok();
-        if id != CUSTOM || name != Some(SECTION) {
-            kept.extend_from_slice(&bytes[at..end]);
-        }
+        let name = (id == CUSTOM).then(|| BinaryReader::new(body, 0).read_string().ok()).flatten();
+        found.push(Section { start: at, end, name });
         at = end;
+    }
+    Ok(found)
+}
+
+/// A component's bytes without its outermost custom sections of these names. Every other section keeps its bytes.
+pub(crate) fn without(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, FileError> {
+    let sections = outermost(bytes)?;
+    let mut kept = bytes[..HEADER].to_vec();
+    for section in sections.iter().filter(|section| !section.name.is_some_and(|name| names.contains(&name))) {
+        kept.extend_from_slice(&bytes[section.start..section.end]);
     }
     Ok(kept)
 }
@@ -393,14 +421,14 @@ mod tests {
         let twice = seal(&once, &Sealed { packer: "0.1.1".into(), ..sealed() }).expect("sealed again");
         assert_eq!(read(&twice).expect("read").packer, "0.1.1");
         assert_eq!(seal(&twice, &sealed()).expect("sealed back"), once);
-        assert_eq!(without_seal(&once).expect("unsealed"), bare);
+        assert_eq!(without(&once, &[SECTION]).expect("unsealed"), bare);
         // A seal whose length is written in more bytes than it needs is still found.
         let data = br#"{"format":1}"#;
         let mut padded = bare.clone();
         let body = [&[SECTION.len() as u8][..], SECTION.as_bytes(), data].concat();
         padded.extend([0, 0x80 | body.len() as u8, 0x80, 0x00]);
         padded.extend(body);
-        assert_eq!(without_seal(&padded).expect("unsealed"), bare);
+        assert_eq!(without(&padded, &[SECTION]).expect("unsealed"), bare);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The trust boundary: what judging a request costs, what looking for secrets costs, and what hostile guests get.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,13 +11,12 @@ use sallyport::engine::Limits;
 use sallyport::ids::ToolName;
 use sallyport::invoke::measure_scan;
 use sallyport::tool::{ToolCall, Tools as _, Verdict};
-use sallyport_pack::sealed::{self, Sealed};
 use serde_json::json;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use crate::Setup;
 use crate::figure::{Figure, Times};
 use crate::host::{self, Host, token};
+use crate::hostile;
 
 /// Guests that want more memory than they may have, each in its way.
 const GREEDY: [&str; 5] = ["grows-memory", "grows-tables", "aliases", "handles-for-ever", "floods-the-log"];
@@ -28,7 +26,7 @@ const DEADLINE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![gate(setup).await?, scan()?];
-    figures.extend(hostile(setup).await?);
+    figures.extend(guests(setup).await?);
     Ok(figures)
 }
 
@@ -77,14 +75,14 @@ fn scan() -> anyhow::Result<Figure> {
     })
 }
 
-async fn hostile(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
+async fn guests(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let limits = Limits { cpu_between_calls: DEADLINE, handles: 10_000, ..Limits::default() };
     let mut late = Vec::new();
     let mut worst = ("nothing", 0);
     for name in ["spins"].into_iter().chain(GREEDY) {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("hostile.wasm");
-        std::fs::write(&file, component(name, &setup.hello)?)?;
+        std::fs::write(&file, hostile::sealed(&hostile::module(name)?, &std::fs::read(&setup.hello)?)?)?;
         let host = Host::within(&[("hello.api", "http://127.0.0.1:9")], limits.clone()).await?;
         let secret = token("bench-token-0123456789");
         let connection = host.connect(&file, "hello", "token", secret, &["notes.read"]).await?;
@@ -157,19 +155,4 @@ fn resident() -> anyhow::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").context("resident memory is known on Linux only")?;
     let pages = statm.split_whitespace().nth(1).context("statm has two numbers")?;
     Ok(pages.parse::<u64>()? * 4096)
-}
-
-/// A guest of `tests/guests/hostile` under the seal of the example connector.
-fn component(name: &str, hello: &Path) -> anyhow::Result<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let read = |name: &str| std::fs::read_to_string(root.join(format!("tests/guests/hostile/{name}.wat")));
-    let mut module = wat::parse_str(format!("(module\n{}\n{})", read("common")?, read(name)?))?;
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(root.join("wit"))?;
-    let world = resolve.select_world(&[package], Some("connector"))?;
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
-    let component = ComponentEncoder::default().module(&module)?.validate(true).encode()?;
-    let honest = sealed::read(&std::fs::read(hello)?)?;
-    let seal = Sealed { manifest: honest.manifest, tools: honest.tools, packer: "bench".into() };
-    Ok(sealed::seal(&component, &seal)?)
 }

@@ -78,7 +78,7 @@ impl Host {
         secret: NewSecret,
         granted: &[&str],
     ) -> anyhow::Result<Connection> {
-        self.runtime.install(&self.caller, std::fs::read(file)?).await?;
+        self.runtime.install(&self.caller, std::fs::read(file)?, sallyport::admission::Word::UNSIGNED).await?;
         let capabilities: Result<BTreeMap<_, _>, _> =
             granted.iter().map(|id| CapabilityId::new(*id).map(|id| (id, Setting::Auto))).collect();
         let connect = Connect {

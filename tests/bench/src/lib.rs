@@ -8,6 +8,7 @@ mod canary;
 mod engine;
 mod figure;
 mod host;
+pub mod hostile;
 mod sync;
 mod tool_call;
 

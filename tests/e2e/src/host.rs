@@ -103,7 +103,9 @@ impl Host {
         let simulation = Simulation::start(seed).await.expect("simulated services");
         let files = tokio::task::spawn_blocking(|| connectors(&["plugins/google-drive", "plugins/trello"]));
         let files = files.await.expect("connectors");
-        demo::seeded(&mut Steps::default(), data.path(), &simulation, &files, Compiler::Here).await.expect("a seeded workspace");
+        demo::seeded(&mut Steps::default(), data.path(), &simulation, &files, Compiler::Here)
+            .await
+            .expect("a seeded workspace");
         let mut config = Config { scheduled_sync: false, ..Config::load(data.path()).expect("a configuration") };
         configure(&mut config);
         let app = App::open(data.path(), config, None).await.expect("a host");

@@ -19,7 +19,7 @@ fn trello() -> PathBuf {
 fn a_file_that_is_no_connector_is_named_and_what_is_installed_stays() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = text(dir.path()).to_owned() + "/data";
-    succeeds(&["--data", &data, "plugin", "install", text(&trello())]);
+    succeeds(&["--data", &data, "plugin", "install", "--unsigned", text(&trello())]);
     let before = output(&["--data", &data, "plugin", "list"]);
 
     let letter = dir.path().join("letter.wasm");
@@ -108,7 +108,7 @@ fn a_full_disk_is_said_and_what_was_there_stays() {
     succeeds(&["--data", &data, "keys", "user", "ann@example.com"]);
     let before = output(&["--data", &data, "keys", "users"]);
     std::fs::write(disk.join("ballast"), vec![7; 8 << 20]).expect_err("the disk is full now");
-    let error = fails(&["--data", &data, "plugin", "install", text(&trello())]);
+    let error = fails(&["--data", &data, "plugin", "install", "--unsigned", text(&trello())]);
     assert!(error.contains("disk") || error.contains("space"), "{error}");
     std::fs::remove_file(disk.join("ballast")).expect("there is room again");
     assert_eq!(output(&["--data", &data, "keys", "users"]), before);
@@ -147,12 +147,12 @@ fn a_connector_of_a_provider_that_nobody_listed_says_where_to_list_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = text(dir.path()).to_owned() + "/data";
     let hello = connectors(&["sdk/examples/hello"]).remove(0);
-    let error = fails(&["--data", &data, "plugin", "install", text(&hello)]);
+    let error = fails(&["--data", &data, "plugin", "install", "--unsigned", text(&hello)]);
     assert!(error.contains("hello") && error.contains("registry.toml"), "{error}");
     assert_eq!(output(&["--data", &data, "plugin", "list"]), json!([]));
     let registry = "[provider.hello]\nname = \"Hello\"\norigins = [\"https://hello.example\"]\nauth = []\n";
     std::fs::write(Path::new(&data).join("registry.toml"), registry).expect("written");
-    succeeds(&["--data", &data, "plugin", "install", text(&hello)]);
+    succeeds(&["--data", &data, "plugin", "install", "--unsigned", text(&hello)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Json, Router};
+use sallyport::admission::Word;
 use sallyport::connection::{Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{CapabilityId, ConnectorId, SlotName, SubjectId, TenantId, ToolName};
@@ -152,8 +153,9 @@ fn a_guest_of_each_world_loads() {
         let (_, runtime) = runtime(dir.path(), "http://127.0.0.1:9");
         for world in WORLDS {
             let file = std::fs::read(kept().join(format!("{world}.wasm"))).expect("a kept guest");
-            let installed = runtime.install(&caller(), file).await.unwrap_or_else(|error| panic!("{world}: {error}"));
-            assert_eq!(installed.connector.as_str(), world);
+            let admitted = runtime.install(&caller(), file, Word::UNSIGNED).await;
+            let admitted = admitted.unwrap_or_else(|error| panic!("{world}: {error}"));
+            assert_eq!((admitted.installed.connector.as_str(), admitted.live), (world, true));
         }
     });
 }
@@ -179,7 +181,7 @@ fn the_example_connector_of_0_1_still_runs() {
         let (store, runtime) = runtime(dir.path(), &url);
         store.accounts().create_tenant(&caller().tenant, "Acme").await.expect("a tenant");
         let file = std::fs::read(kept().join("hello.wasm")).expect("the kept guest");
-        runtime.install(&caller(), file).await.expect("it installs");
+        runtime.install(&caller(), file, Word::UNSIGNED).await.expect("it installs");
         let secret =
             NewSecret { access: Secret::new("a-token-of-hello"), refresh: None, expires_in: None, scopes: vec![] };
         let connect = Connect {

@@ -30,7 +30,7 @@ fn crates_depend_in_one_direction() {
         ("sallyport-agent", &["sallyport", "sallyport-index", "sallyport-pack"][..]),
         ("sallyport-store", &["sallyport", "sallyport-index", "sallyport-agent", "sallyport-pack"][..]),
         ("sallyport-simulate", &[][..]),
-        ("sallyport-bench", &["sallyport", "sallyport-store"][..]),
+        ("sallyport-bench", &["sallyport", "sallyport-store", "sallyport-pack"][..]),
         (
             "sallyport-server",
             &[
@@ -57,6 +57,7 @@ fn crates_depend_in_one_direction() {
                 "sallyport-store",
                 "sallyport-simulate",
                 "sallyport-server",
+                "sallyport-bench",
                 "sallyport-pack",
             ][..],
         ),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreResult;
 use crate::connection::{Connection, ConnectionState, Grant};
-use crate::ids::{ConnectionId, TenantId, Timestamp};
+use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
 
 /// Connections and grants, always asked for within a tenant.
 #[async_trait]
@@ -25,6 +25,9 @@ pub trait Directory: Send + Sync {
     async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>>;
     /// Withdraws it.
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()>;
+    /// Whether anything is granted for any connection of this connector, in whatever tenant: a connector is the host's, and
+    /// so is the question whether somebody consented to it. It tells nothing else of a tenant.
+    async fn any_grant(&self, connector: &ConnectorId) -> StoreResult<bool>;
     /// Writes that were sent for the connection since `from`: what `writes_per_day` counts.
     async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32>;
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{MemoryStore, not_found};
 use crate::connection::{Connection, ConnectionState, Grant};
-use crate::ids::{ConnectionId, TenantId, Timestamp};
+use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
 use crate::ports::{self, StoreError, StoreResult};
 
 type Key = (TenantId, ConnectionId);
@@ -71,6 +71,12 @@ impl ports::Directory for MemoryStore {
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {
         self.directory.grants.lock().remove(&key(tenant, connection));
         Ok(())
+    }
+
+    async fn any_grant(&self, connector: &ConnectorId) -> StoreResult<bool> {
+        let (connections, grants) = (self.directory.connections.lock(), self.directory.grants.lock());
+        let of = |key: &Key| connections.get(key).is_some_and(|connection| connection.connector == *connector);
+        Ok(grants.iter().any(|(key, grant)| !grant.capabilities.is_empty() && of(key)))
     }
 
     async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::guest::{Guest, Step, text};
 use super::tools::created;
 use super::{World, admin, connector, done, limits};
+use crate::admission::Word;
 use crate::connection::{Owner, Setting};
 use crate::credentials::NewSecret;
 use crate::engine::{Cache, Compiler, Engine, Limits, Loaded, Place};
@@ -32,7 +33,7 @@ async fn stopped(steps: Vec<Step>) -> (&'static str, String) {
     let outcome = world.call("list_items", json!({ "name": "x" }), Verdict::Allow).await;
     let Err(InvokeError::Trapped { limit, message }) = outcome else { panic!("{outcome:?}") };
     let well = Guest::tool(vec![Step::Return(text("{\"well\":true}"))]);
-    world.runtime.install(&admin(), connector(&well.component(), "0.1.1")).await.unwrap();
+    world.runtime.install(&admin(), connector(&well.component(), "0.1.1"), Word::UNSIGNED).await.unwrap();
     let next = done(world.call("list_items", json!({ "name": "x" }), Verdict::Allow).await.unwrap());
     assert_eq!(next.output, json!({ "well": true }));
     (limit, message)
@@ -85,14 +86,14 @@ async fn a_component_that_imports_more_than_ours_is_refused_with_the_list() {
             (import "wasi:sockets/tcp@0.2.0" (instance)))"#,
     )
     .unwrap();
-    let refused = world.runtime.install(&admin(), sealed_by_hand(&foreign)).await;
+    let refused = world.runtime.install(&admin(), sealed_by_hand(&foreign), Word::UNSIGNED).await;
     let Err(InvokeError::Component(message)) = refused else { panic!("{refused:?}") };
     assert!(message.contains("wasi:clocks/wall-clock@0.2.0, wasi:sockets/tcp@0.2.0"), "{message}");
     let empty = wat::parse_str("(component)").unwrap();
-    let refused = world.runtime.install(&admin(), sealed_by_hand(&empty)).await;
+    let refused = world.runtime.install(&admin(), sealed_by_hand(&empty), Word::UNSIGNED).await;
     assert!(matches!(&refused, Err(InvokeError::Component(message)) if message.contains("account")), "{refused:?}");
     for bytes in [b"not a component".to_vec(), Vec::new(), Guest::default().component()] {
-        assert!(matches!(world.runtime.install(&admin(), bytes).await, Err(InvokeError::Component(_))));
+        assert!(matches!(world.runtime.install(&admin(), bytes, Word::UNSIGNED).await, Err(InvokeError::Component(_))));
     }
     let installed = crate::ports::Catalog::list(&*world.store).await.unwrap();
     assert_eq!(installed[0].version, "0.1.0", "what was installed before stays");
@@ -101,7 +102,8 @@ async fn a_component_that_imports_more_than_ours_is_refused_with_the_list() {
 #[tokio::test]
 async fn installing_takes_an_admin() {
     let world = World::new(&Guest::default(), Setting::Ask, created).await;
-    let refused = world.runtime.install(&super::ann(), connector(&Guest::default().component(), "0.2.0")).await;
+    let refused =
+        world.runtime.install(&super::ann(), connector(&Guest::default().component(), "0.2.0"), Word::UNSIGNED).await;
     assert!(matches!(refused, Err(InvokeError::Forbidden { .. })));
 }
 

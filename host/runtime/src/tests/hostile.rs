@@ -13,6 +13,7 @@ use tracing::{Event, Metadata, Subscriber};
 use super::guest::componentize;
 use super::tools::created;
 use super::{World, admin, connector, done, limits};
+use crate::admission::Word;
 use crate::connection::Setting;
 use crate::engine::Limits;
 use crate::error::InvokeError;
@@ -59,7 +60,7 @@ async fn stopped(name: &str) -> (&'static str, String) {
 }
 
 async fn is_well(world: &World) {
-    world.runtime.install(&admin(), connector(&hostile("honest"), "0.1.9")).await.expect("installed");
+    world.runtime.install(&admin(), connector(&hostile("honest"), "0.1.9"), Word::UNSIGNED).await.expect("installed");
     assert_eq!(call(world).await.expect("an honest guest"), json!({ "ok": true }));
 }
 
@@ -72,7 +73,11 @@ async fn a_guest_that_spins_when_called_is_stopped() {
 #[tokio::test]
 async fn a_start_function_that_spins_is_stopped() {
     let world = world("honest").await;
-    world.runtime.install(&admin(), connector(&hostile("spins-at-start"), "0.1.1")).await.expect("installed");
+    world
+        .runtime
+        .install(&admin(), connector(&hostile("spins-at-start"), "0.1.1"), Word::UNSIGNED)
+        .await
+        .expect("installed");
     let outcome = call(&world).await;
     assert!(matches!(outcome, Err(InvokeError::Trapped { limit: "cpu-between-calls", .. })), "{outcome:?}");
     is_well(&world).await;
@@ -115,7 +120,11 @@ async fn handles_are_finite_and_cannot_be_made_up_or_given_back_twice() {
 async fn nothing_of_a_guest_is_in_the_memory_of_the_next() {
     let world = world("leaves-a-trace").await;
     assert_eq!(call(&world).await.expect("it only writes"), json!({ "ok": true }));
-    world.runtime.install(&admin(), connector(&hostile("looks-for-traces"), "0.1.1")).await.expect("installed");
+    world
+        .runtime
+        .install(&admin(), connector(&hostile("looks-for-traces"), "0.1.1"), Word::UNSIGNED)
+        .await
+        .expect("installed");
     assert_eq!(call(&world).await.expect("it traps where it finds something"), json!({ "ok": true }));
 }
 
@@ -135,7 +144,7 @@ async fn ten_megabytes_of_log_are_cut_and_escaped() {
 async fn a_component_of_more_instances_than_allowed_is_refused_at_install() {
     let world = world("honest").await;
     let few = world.runtime_within(Limits { core_instances: 1, ..tight() });
-    let refused = few.install(&admin(), connector(&hostile("honest"), "0.1.1")).await;
+    let refused = few.install(&admin(), connector(&hostile("honest"), "0.1.1"), Word::UNSIGNED).await;
     assert!(matches!(&refused, Err(InvokeError::Component(why)) if why.contains("instances")), "{refused:?}");
 }
 

@@ -1,5 +1,6 @@
 //! The runtime from the outside: real guests, a real HTTP server that records what reaches it, ports in memory.
 
+mod admission;
 mod decisions;
 mod engine;
 mod guest;
@@ -16,6 +17,7 @@ use sallyport_pack::manifest::Manifest;
 use sallyport_pack::sealed::{self, Sealed};
 use serde_json::{Value, json};
 
+use crate::admission::Word;
 use crate::caller::{Caller, Role};
 use crate::connection::{Owner, Setting};
 use crate::credentials::NewSecret;
@@ -79,7 +81,14 @@ fn limits() -> Limits {
 
 /// The component of a guest, sealed with the test's manifest at that version.
 fn connector(component: &[u8], version: &str) -> Vec<u8> {
+    altered(component, version, "", "")
+}
+
+/// As [`connector`], with something else in its manifest.
+fn altered(component: &[u8], version: &str, from: &str, to: &str) -> Vec<u8> {
     let text = fixtures::MANIFEST.replace("version = \"0.1.0\"", &format!("version = \"{version}\""));
+    assert!(text.contains(from), "{from}");
+    let text = if from.is_empty() { text } else { text.replacen(from, to, 1) };
     let manifest = Manifest::from_toml(&text).expect("the test's manifest");
     let schema = json!({
         "type": "object",
@@ -119,7 +128,7 @@ impl World {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let runtime = runtime(&service.url(), &store, &clock, limits);
-        runtime.install(&admin(), connector(component, "0.1.0")).await.expect("installed");
+        runtime.install(&admin(), connector(component, "0.1.0"), Word::UNSIGNED).await.expect("installed");
         let secret = NewSecret {
             access: Secret::new(fixtures::TOKEN),
             refresh: None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::guest::{Change, Ending, Guest, Step, text};
 use super::{World, admin, ann, connector, limits};
+use crate::admission::Word;
 use crate::connection::Setting;
 use crate::document::{Access, Principal};
 use crate::engine::Limits;
@@ -31,7 +32,10 @@ impl World {
     }
 
     async fn replace(&self, guest: &Guest, version: &str) {
-        self.runtime.install(&admin(), connector(&guest.component(), version)).await.expect("installed");
+        self.runtime
+            .install(&admin(), connector(&guest.component(), version), Word::UNSIGNED)
+            .await
+            .expect("installed");
     }
 
     fn ids(&self) -> Vec<String> {

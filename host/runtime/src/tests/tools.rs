@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::guest::{Guest, Part, Step, text};
 use super::{World, admin, ann, caller, cap, connector, done};
+use crate::admission::Word;
 use crate::caller::Role;
 use crate::connection::Setting;
 use crate::error::InvokeError;
@@ -123,7 +124,7 @@ async fn writes_go_out_unasked_only_where_grant_and_policy_allow_it() {
         Step::Send { method: "POST", url: text(ITEMS), body: vec![Part::Arguments] },
         Step::Return(vec![Part::Text("{\"code\":\"".into()), Part::ErrorCode, Part::Text("\"}".into())]),
     ]);
-    world.runtime.install(&admin(), connector(&guest.component(), "0.1.1")).await.unwrap();
+    world.runtime.install(&admin(), connector(&guest.component(), "0.1.1"), Word::UNSIGNED).await.unwrap();
     let refused = done(world.call("create_item", arguments.clone(), Verdict::Allow).await.unwrap());
     assert_eq!(refused.output, json!({ "code": "writes-per-day" }));
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::guest::{Guest, Part, Step, text};
 use super::tools::{ITEMS, creator};
 use super::{World, admin, ann, connector, done, limits, runtime};
+use crate::admission::Word;
 use crate::connection::{ConnectionState, Setting};
 use crate::error::InvokeError;
 use crate::fixtures::{Answer, Seen};
@@ -152,7 +153,7 @@ async fn whatever_the_approval_covered_voids_it_by_changing() {
         ("the connector", |world| {
             Box::pin(async {
                 let other = connector(&creator().component(), "0.1.1");
-                world.runtime.install(&admin(), other).await.unwrap();
+                world.runtime.install(&admin(), other, Word::UNSIGNED).await.unwrap();
             })
         }),
         ("the grant", |world| {

@@ -1,13 +1,16 @@
-//! `/v1/connectors`: what is installed, and installing.
+//! `/v1/connectors`: what is installed, installing, and consent to a wider version.
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use sallyport::admission::{self, Word};
 use sallyport::ids::{ConnectorId, Digest};
 use sallyport::ports::Catalog as _;
+use sallyport_pack::diff::Change;
 use sallyport_pack::manifest::{Access, AuthMethod, Manifest};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use super::who::Admin;
@@ -26,6 +29,8 @@ pub struct Connector {
     pub version: String,
     /// SHA-256 of the file.
     pub digest: String,
+    /// Whose signature the file bears: a public key, in hex. Null: nobody's, and an operator vouched for it.
+    pub publisher: Option<String>,
     /// Bytes of the file.
     pub size: u64,
     /// Ways to connect an account.
@@ -36,6 +41,49 @@ pub struct Connector {
     pub tools: Vec<String>,
     /// Whether it reads documents in.
     pub syncs: bool,
+    /// A version that may do more, and waits for consent.
+    pub waiting: Option<Waiting>,
+}
+
+/// A version that waits for consent.
+#[derive(Serialize, ToSchema)]
+pub struct Waiting {
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file: what is approved.
+    pub digest: String,
+    /// Whose signature it bears.
+    pub publisher: Option<String>,
+    /// How it differs from the live version.
+    pub changes: Vec<Difference>,
+}
+
+/// One difference between two versions.
+#[derive(Serialize, ToSchema)]
+pub struct Difference {
+    /// Whether it goes beyond what was consented to.
+    pub wider: bool,
+    /// For people; begins with `+`, `-` or `~`.
+    pub line: String,
+}
+
+/// What an operator vouches for when a file is installed.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct Vouched {
+    /// Take a file that nobody signed.
+    unsigned: bool,
+    /// Let the connector have another publisher than it was installed under.
+    new_publisher: bool,
+}
+
+/// Consent to a version that waits.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VersionApproval {
+    /// `waiting.digest` of what was shown: if another version waits by now, nothing is changed.
+    digest: String,
 }
 
 /// A way to connect an account.
@@ -77,6 +125,7 @@ impl Connector {
             name: manifest.connector.name.clone(),
             version: installed.version,
             digest: installed.digest.to_string(),
+            publisher: installed.publisher.map(String::from),
             size: installed.size,
             auth: manifest
                 .auth
@@ -94,6 +143,7 @@ impl Connector {
                 .collect(),
             tools: manifest.tools.iter().map(|tool| tool.name.to_string()).collect(),
             syncs: manifest.sync.is_some(),
+            waiting: app.runtime().waiting_version(id).await?.map(Waiting::from),
         })
     }
 
@@ -107,6 +157,18 @@ impl Connector {
             connectors.push(Self::of(app, &installed.connector).await?);
         }
         Ok(connectors)
+    }
+}
+
+impl From<admission::Waiting> for Waiting {
+    fn from(waiting: admission::Waiting) -> Self {
+        let difference = |change: Change| Difference { wider: change.wider, line: change.line };
+        Self {
+            version: waiting.version.version,
+            digest: waiting.version.digest.to_string(),
+            publisher: waiting.version.publisher.map(String::from),
+            changes: waiting.changes.into_iter().map(difference).collect(),
+        }
     }
 }
 
@@ -146,12 +208,40 @@ pub async fn list(State(app): State<App>, _who: SignedIn) -> Result<Json<Connect
     Ok(Json(Connectors { connectors: Connector::all(&app).await? }))
 }
 
-/// Installs a connector file. Nothing in it is run; it is live for calls that begin after this.
-#[utoipa::path(post, path = "/v1/connectors", tag = "connectors",
+/// Installs a connector file. Nothing in it is run; it is live for calls that begin after this, or waits for consent if it
+/// may do more than the version before and anything is granted.
+#[utoipa::path(post, path = "/v1/connectors", tag = "connectors", params(Vouched),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 200, body = Connector), (status = 403, body = super::error::ErrorBody),
+        (status = 422, description = "not signed, or by another publisher", body = super::error::ErrorBody),
         (status = 502, description = "the file is no connector", body = super::error::ErrorBody)))]
-pub async fn install(State(app): State<App>, Admin(who): Admin, body: Bytes) -> Result<Json<Connector>, ApiError> {
-    let installed = app.runtime().install(&who.caller, body.to_vec()).await?;
-    Ok(Json(Connector::of(&app, &installed.connector).await?))
+pub async fn install(
+    State(app): State<App>,
+    Admin(who): Admin,
+    vouched: Result<Query<Vouched>, QueryRejection>,
+    body: Bytes,
+) -> Result<Json<Connector>, ApiError> {
+    let Query(Vouched { unsigned, new_publisher }) = vouched.map_err(|error| ApiError::invalid(error.body_text()))?;
+    let admitted = app.runtime().install(&who.caller, body.to_vec(), Word { unsigned, new_publisher }).await?;
+    Ok(Json(Connector::of(&app, &admitted.installed.connector).await?))
+}
+
+/// Consents to the version that waits, which becomes live.
+#[utoipa::path(post, path = "/v1/connectors/{id}/approve", tag = "connectors", request_body = VersionApproval,
+    params(("id" = String, Path)),
+    responses((status = 200, body = Connector), (status = 403, body = super::error::ErrorBody),
+        (status = 404, description = "none waits", body = super::error::ErrorBody),
+        (status = 409, description = "another version waits by now", body = super::error::ErrorBody)))]
+pub async fn approve(
+    State(app): State<App>,
+    Admin(who): Admin,
+    Path(id): Path<String>,
+    body: Result<Json<VersionApproval>, JsonRejection>,
+) -> Result<Json<Connector>, ApiError> {
+    let Json(body) = body?;
+    let id = ConnectorId::new(&id).map_err(|_| ApiError::not_found(format!("connector {id}")))?;
+    let bad = || ApiError::invalid("`digest` is no SHA-256: send `waiting.digest` of the connector");
+    let digest = Digest::parse(&body.digest).ok_or_else(bad)?;
+    app.runtime().approve_version(&who.caller, &id, &digest).await?;
+    Ok(Json(Connector::of(&app, &id).await?))
 }

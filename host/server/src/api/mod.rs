@@ -56,6 +56,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(callers::token))
         .routes(routes!(callers::me))
         .routes(routes!(connectors::list, connectors::install))
+        .routes(routes!(connectors::approve))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::show, connections::remove))
         .routes(routes!(connections::grant, connections::set_grant))

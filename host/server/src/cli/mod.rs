@@ -58,7 +58,7 @@ pub enum Command {
     Demo(demo::Options),
     /// Serve the HTTP API and the web page.
     Serve(serve::Options),
-    /// Build, inspect, install and list connectors.
+    /// Build, inspect, sign, compare, install and list connectors.
     #[command(subcommand)]
     Plugin(plugin::Action),
     /// Make a connection from a secret in a file or on stdin; list or remove connections.

@@ -1,10 +1,12 @@
 //! `sallyport serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use sallyport::admission::Word;
 use sallyport::ports::{Catalog as _, Directory as _};
 use tokio::net::TcpListener;
 
@@ -12,6 +14,7 @@ use super::{Global, session};
 use crate::app::App;
 use crate::config::Config;
 use crate::output;
+use crate::watch::Watch;
 use crate::{api, syncs};
 
 /// Where the service listens unless said.
@@ -20,14 +23,27 @@ pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_secs(15);
 
-/// Serving has no options of its own yet: see `--data` and `--listen`.
+/// What is served; see also `--data` and `--listen`.
 #[derive(Debug, Args)]
-pub struct Options {}
+pub struct Options {
+    /// A folder whose connector files (`*.wasm`) are installed: one that is put into it is live at once, one that is
+    /// taken out is gone.
+    #[arg(long, value_name = "FOLDER")]
+    watch: Option<PathBuf>,
+    /// Vouch for files in that folder that nobody signed.
+    #[arg(long, requires = "watch")]
+    unsigned: bool,
+}
 
-pub(crate) async fn run(global: &Global, _options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let data = session::data(global)?;
     let app = App::open(&data, Config::of_program(&data)?, None).await?;
     session::tenant(&app, &global.tenant).await?;
+    if let Some(folder) = options.watch {
+        anyhow::ensure!(folder.is_dir(), "{} is no folder: make it, or name another with --watch", folder.display());
+        let word = Word { unsigned: options.unsigned, ..Word::default() };
+        tokio::spawn(Watch::new(folder, word).run(app.clone()));
+    }
     serve(app, global.listen.unwrap_or(DEFAULT), |url| {
         // One line that a parent process or a person can read the address from.
         output::line(&format!("serving {url}")).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sallyport::Role;
+use sallyport::admission::Word;
 use sallyport::connection::Owner;
 use sallyport::credentials::NewSecret;
 use sallyport::engine::Compiler;
@@ -91,7 +92,8 @@ pub async fn seeded(
             let mut names = Vec::new();
             for file in connectors {
                 let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                let installed = app.runtime().install_as_host(bytes).await?;
+                // Built here, from this repository: nobody signs them, and whoever runs the demo vouches for them.
+                let installed = app.runtime().install_as_host(bytes, Word::UNSIGNED).await?.installed;
                 names.push(format!("{} {}", installed.connector, installed.version));
             }
             Ok(((), format!("installed {}", names.join(" and "))))

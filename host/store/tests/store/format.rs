@@ -1,6 +1,6 @@
 //! Formats on disk: a directory of each one is opened for ever.
 //!
-//! `tests/data/format-1` was written by [`write_sample`]. For a new format, run this module's tests with
+//! `tests/data/format-2` was written by [`write_sample`]. For a new format, run this module's tests with
 //! `SALLYPORT_KEEP_SAMPLE=<an empty folder>` and check in what is there then, beside the earlier ones.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use sallyport::caller::Role;
 use sallyport::connection::{Constraints, Grant, Owner, Setting};
 use sallyport::document::{Access, AccessEntry, Change, Content, Level, Principal};
 use sallyport::ids::{
-    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, SlotName, SourceId, StreamId, SubjectId,
-    Timestamp,
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, Publisher, SlotName, SourceId, StreamId,
+    SubjectId, Timestamp,
 };
 use sallyport::ports::{
     Batch, BodyRef, Bucket, Catalog, Directory, Durability, Effect, EffectState, Entry, Event, Filter, Finish, Hold,
@@ -29,6 +29,12 @@ use crate::given::{
 };
 
 const BYTES: &[u8] = b"a sealed connector";
+/// A version of it that waits for consent.
+const NEXT: &[u8] = b"a wider connector";
+
+fn publisher() -> Publisher {
+    "19".repeat(32).parse().unwrap()
+}
 
 /// Puts something into every table.
 async fn write_sample(store: &Store) {
@@ -49,11 +55,15 @@ async fn write_sample(store: &Store) {
     let installed = Installed {
         connector: ConnectorId::new("google-drive").unwrap(),
         version: "0.1.0".into(),
+        publisher: Some(publisher()),
         digest: Digest::of(BYTES),
         size: BYTES.len() as u64,
         at: Timestamp(5),
     };
-    store.install(&installed, BYTES).await.unwrap();
+    store.install(&installed, BYTES, None).await.unwrap();
+    let digest = Digest::of(NEXT);
+    let next = Installed { version: "0.2.0".into(), digest, size: NEXT.len() as u64, ..installed };
+    store.hold(&next, NEXT).await.unwrap();
     let mut drive = connection("drive", "s1", Owner::Person(ann.subject.clone()));
     drive.audience = vec!["domain:acme.test".into()];
     store.put_connection(&drive).await.unwrap();
@@ -201,6 +211,15 @@ async fn check_sample(store: &Store) {
     assert!(store.readable(&searcher(&ann), &recipe).await.unwrap().is_empty());
 }
 
+/// What format 2 added.
+async fn check_format_2(store: &Store) {
+    let id = ConnectorId::new("google-drive").unwrap();
+    assert_eq!(store.live(&id).await.unwrap().publisher, Some(publisher()));
+    let waiting = store.waiting(&id).await.unwrap().unwrap();
+    assert_eq!((waiting.version.as_str(), waiting.publisher), ("0.2.0", Some(publisher())));
+    assert_eq!(store.bytes(&waiting.digest).await.unwrap(), NEXT);
+}
+
 #[tokio::test]
 async fn a_sample_holds_something_of_everything() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,16 +237,35 @@ async fn a_sample_holds_something_of_everything() {
         db.execute("VACUUM INTO ?", [file.to_str().unwrap()]).unwrap();
         copy(&folder.path().join("connectors"), &kept.join("connectors"));
     }
-    check_sample(&Store::open(folder.path()).unwrap()).await;
+    let store = Store::open(folder.path()).unwrap();
+    check_format_2(&store).await;
+    check_sample(&store).await;
+}
+
+/// A copy of a kept directory, opened.
+fn kept(format: u32) -> (tempfile::TempDir, Store) {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format-{format}"));
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(kept.join("sallyport.db"), folder.path().join("sallyport.db")).unwrap();
+    copy(&kept.join("connectors"), &folder.path().join("connectors"));
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
 }
 
 #[tokio::test]
 async fn a_directory_of_format_1_is_opened() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1");
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(kept.join("sallyport.db"), folder.path().join("sallyport.db")).unwrap();
-    copy(&kept.join("connectors"), &folder.path().join("connectors"));
-    check_sample(&Store::open(folder.path()).unwrap()).await;
+    let (_folder, store) = kept(1);
+    let id = ConnectorId::new("google-drive").unwrap();
+    assert_eq!(store.live(&id).await.unwrap().publisher, None, "what was installed before nobody had signed");
+    assert_eq!(store.waiting(&id).await.unwrap(), None);
+    check_sample(&store).await;
+}
+
+#[tokio::test]
+async fn a_directory_of_format_2_is_opened() {
+    let (_folder, store) = kept(2);
+    check_format_2(&store).await;
+    check_sample(&store).await;
 }
 
 #[test]
@@ -237,7 +275,7 @@ fn a_newer_format_is_left_alone() {
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 1 })), "{refused:?}");
+    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 2 })), "{refused:?}");
     let tenants: u64 = db.query_row("SELECT count(*) FROM tenants", [], |row| row.get(0)).unwrap();
     assert_eq!(tenants, 0);
 }

@@ -112,23 +112,30 @@ async fn two_processes_agree_on_a_data_key_and_it_goes_with_its_connection() {
     assert_eq!(given.store.data_key(Some(&tenant()), None).await.unwrap(), Some(key("tenant's")));
 }
 
-#[tokio::test]
-async fn a_connector_is_live_by_its_last_installation_and_its_files_stay() {
-    let given = Given::new().await;
-    let entry = |version: &str, bytes: &[u8]| Installed {
+fn trello(version: &str, bytes: &[u8]) -> Installed {
+    Installed {
         connector: ConnectorId::new("trello").unwrap(),
         version: version.into(),
+        publisher: Some("19".repeat(32).parse().unwrap()),
         digest: Digest::of(bytes),
         size: bytes.len() as u64,
         at: Timestamp(5),
-    };
-    let (one, two) = (entry("0.1.0", b"one"), entry("0.2.0", b"two"));
+    }
+}
+
+#[tokio::test]
+async fn a_connector_is_live_by_its_last_installation_and_its_files_stay() {
+    let given = Given::new().await;
+    let (one, two) = (trello("0.1.0", b"one"), trello("0.2.0", b"two"));
     let absent = given.store.live(&one.connector).await;
     assert!(matches!(absent, Err(StoreError::NotFound { .. })));
-    given.store.install(&one, b"one").await.unwrap();
-    given.store.install(&one, b"one").await.unwrap();
-    assert!(given.store.install(&two, b"something else").await.is_err(), "the entry must be the file's");
-    given.store.install(&two, b"two").await.unwrap();
+    given.store.install(&one, b"one", None).await.unwrap();
+    given.store.install(&one, b"one", None).await.unwrap();
+    assert!(
+        given.store.install(&two, b"something else", Some(&one.digest)).await.is_err(),
+        "the entry must be the file's"
+    );
+    given.store.install(&two, b"two", Some(&one.digest)).await.unwrap();
     assert_eq!(given.another().live(&one.connector).await.unwrap(), two);
     assert_eq!(given.store.list_installed().await, std::slice::from_ref(&two));
     assert_eq!(given.store.bytes(&one.digest).await.unwrap(), b"one");
@@ -137,10 +144,54 @@ async fn a_connector_is_live_by_its_last_installation_and_its_files_stay() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "nothing half-written is left");
     std::fs::write(folder.join(format!("{}.wasm", two.digest)), b"tampered").unwrap();
     assert!(matches!(given.store.bytes(&two.digest).await, Err(StoreError::Other(_))));
-    given.store.install(&two, b"two").await.unwrap();
+    given.store.install(&two, b"two", Some(&one.digest)).await.unwrap();
     assert_eq!(given.store.bytes(&two.digest).await.unwrap(), b"two");
     let absent = given.store.bytes(&Digest::of(b"three")).await;
     assert!(matches!(absent, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_version_replaces_the_one_that_it_was_compared_with_and_no_other() {
+    let given = Given::new().await;
+    let (one, two, three) = (trello("0.1.0", b"one"), trello("0.2.0", b"two"), trello("0.3.0", b"three"));
+    given.store.install(&one, b"one", None).await.unwrap();
+    given.store.hold(&two, b"two").await.unwrap();
+    given.another().hold(&three, b"three").await.unwrap();
+    assert_eq!(given.store.live(&one.connector).await.unwrap(), one, "what waits is not live");
+    assert_eq!(given.store.waiting(&one.connector).await.unwrap(), Some(three.clone()), "the last one waits");
+    assert_eq!(given.store.bytes(&three.digest).await.unwrap(), b"three");
+    for other in [None, Some(&two.digest)] {
+        let refused = given.store.install(&three, b"three", other).await;
+        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    }
+    assert!(given.store.waiting(&one.connector).await.unwrap().is_some(), "nothing was changed");
+    given.store.install(&three, b"three", Some(&one.digest)).await.unwrap();
+    assert_eq!(given.store.live(&one.connector).await.unwrap(), three);
+    assert_eq!(given.store.waiting(&one.connector).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn whether_anything_is_granted_is_asked_of_all_tenants_and_of_one_connector() {
+    let given = Given::new().await;
+    let drive = connection("drive", "s1", Owner::Workspace);
+    given.store.put_connection(&drive).await.unwrap();
+    let any = async || given.store.any_grant(&drive.connector).await.unwrap();
+    assert!(!any().await, "a connection is no consent");
+    let mut grant = Grant {
+        id: GrantId::new("g"),
+        tenant: tenant(),
+        connection: drive.id.clone(),
+        capabilities: BTreeMap::new(),
+        constraints: Constraints::default(),
+        by: SubjectId::new("ann"),
+        at: Timestamp(1),
+    };
+    given.store.put_grant(&grant).await.unwrap();
+    assert!(!any().await, "nor is a grant of nothing");
+    grant.capabilities.insert(CapabilityId::new("files.read").unwrap(), Setting::Auto);
+    given.store.put_grant(&grant).await.unwrap();
+    assert!(any().await);
+    assert!(!given.store.any_grant(&ConnectorId::new("another").unwrap()).await.unwrap());
 }
 
 #[tokio::test]
