@@ -1,5 +1,6 @@
 //! What a connector file may do, for people and programs.
 
+use sallyport::engine::{Limits, LimitsTable};
 use sallyport_pack::manifest::Manifest;
 use sallyport_pack::sealed::ConnectorFile;
 use sallyport_pack::signature::Publisher;
@@ -22,6 +23,9 @@ pub(super) struct Inspected {
     imports: Vec<String>,
     manifest: Manifest,
     tools: Value,
+    /// What bounds its executions on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Limits>,
 }
 
 impl Inspected {
@@ -39,7 +43,14 @@ impl Inspected {
             imports: file.imports,
             tools: json!(file.tools),
             manifest: file.manifest,
+            limits: None,
         }
+    }
+
+    /// With what bounds its executions on a host, where no tenant's limits are tighter.
+    pub(super) fn within(self, table: &LimitsTable) -> Self {
+        let limits = table.of_connector(&self.manifest.connector.id).clone();
+        Self { limits: Some(limits), ..self }
     }
 }
 
@@ -82,6 +93,13 @@ pub(super) fn words(inspected: &Inspected) -> String {
         let first = description.lines().next().unwrap_or_default();
         let effect = json!(tool.effect);
         lines.push(format!("    {} ({}): {first}", tool.name, effect.as_str().unwrap_or_default()));
+    }
+    if let Some(limits) = &inspected.limits {
+        lines.push("  limits of an execution on this host (bytes, counts, times)".into());
+        let named = json!(limits);
+        for (name, value) in named.as_object().into_iter().flatten() {
+            lines.push(format!("    {name} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+        }
     }
     lines.join("\n")
 }

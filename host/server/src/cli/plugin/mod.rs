@@ -8,7 +8,8 @@ use sallyport::ids::ConnectorId;
 use sallyport_pack::sealed::{self, ConnectorFile};
 use serde_json::json;
 
-use super::Global;
+use super::{Global, session};
+use crate::config::Config;
 use crate::output;
 use crate::setup;
 
@@ -90,7 +91,8 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
     match action {
         Action::Build { dir } => build(global, dir).await,
         Action::Inspect { file } => {
-            output::one(global.output, &Inspected::of(connector(&file)?), words)?;
+            let limits = Config::load(&session::data(global)?)?.limits()?;
+            output::one(global.output, &Inspected::of(connector(&file)?).within(&limits), words)?;
             Ok(())
         }
         Action::Key { out } => sign::key(global, &out),
