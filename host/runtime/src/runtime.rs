@@ -14,7 +14,7 @@ use crate::egress::{Egress, EgressConfig};
 use crate::engine::{Cache, ComponentError, Engine, EngineError, Limits, Loaded};
 use crate::error::InvokeError;
 use crate::ids::Digest;
-use crate::invoke::{Services, Vanished};
+use crate::invoke::{Counting, Services, Vanished};
 use crate::keys::{Keyring, MasterKey};
 use crate::ports::{Catalog, Directory, Installed, Journal, Limiter, Sink, Vault};
 use crate::registry::Registry;
@@ -175,6 +175,7 @@ impl Builder {
             catalog: ports.catalog,
             vault: ports.vault,
             clock: self.clock,
+            counting: Counting::default(),
         });
         Ok(Runtime(Arc::new(Inner {
             engine,

@@ -7,6 +7,7 @@ pub mod describe;
 pub mod ids;
 pub mod manifest;
 pub mod route;
+pub mod schema;
 pub mod sealed;
 
 #[cfg(test)]

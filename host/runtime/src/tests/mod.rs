@@ -1,5 +1,6 @@
 //! The runtime from the outside: real guests, a real HTTP server that records what reaches it, ports in memory.
 
+mod constraints;
 mod decisions;
 mod engine;
 mod guest;
