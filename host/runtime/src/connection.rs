@@ -77,17 +77,18 @@ pub enum Setting {
     Deny,
 }
 
-/// What a grant allows beyond the capability itself. Empty: no constraint.
+/// What bounds everything that a grant allows; [`crate::constraint`] is how people write it. Empty: no constraint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Constraints {
-    /// Only containers (and what is under them) with these ids are emitted or written to.
+    /// Only what stands in containers with these ids, or under them, is kept, and only to these is written. The sink and
+    /// the runtime's gate hold to it.
     pub containers: Option<Vec<String>>,
-    /// The widest audience that documents may have; `anyone` above it is cut to it.
+    /// Beyond whom nobody finds anything of the connection, whatever the source says. The store holds searches to it.
     pub audience_ceiling: Option<String>,
-    /// Writes a day, over all invocations.
+    /// Writes in any 24 hours, over all invocations.
     pub writes_per_day: Option<u32>,
-    /// After this nothing is granted.
+    /// From then on nothing is granted, nor sent by what was already running.
     pub expires: Option<Timestamp>,
 }
 

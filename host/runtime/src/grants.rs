@@ -29,7 +29,7 @@ pub enum NotLive {
         cure: String,
     },
     /// The grant has ended.
-    #[error("the grant of {connection} has expired; an admin can renew it: {cure}")]
+    #[error("the grant of {connection} has expired; an admin can prolong it: {cure}")]
     Expired {
         /// The connection.
         connection: String,
@@ -86,6 +86,7 @@ pub struct Live {
     live: Vec<usize>,
     granted: Vec<CapabilityId>,
     setting: Setting,
+    expires: Option<Timestamp>,
 }
 
 /// The capabilities that are live when `standing` runs, under `grant`, now.
@@ -108,8 +109,7 @@ pub fn live(
     if let Some(grant) = grant
         && grant.constraints.expires.is_some_and(|expires| expires <= now)
     {
-        let all: Vec<&str> = grant.capabilities.keys().map(AsRef::as_ref).collect();
-        return Err(NotLive::Expired { connection: connection.to_string(), cure: cure(&all.join(" ")) });
+        return Err(NotLive::Expired { connection: connection.to_string(), cure: prolonging(connection) });
     }
     let setting = |capability: &Capability| grant.and_then(|grant| grant.capabilities.get(&capability.id)).copied();
     let wanted = wanted(manifest, standing)?;
@@ -143,7 +143,8 @@ pub fn live(
         .map(|capability| capability.id.clone())
         .collect();
     let (manifest, connection, standing) = (manifest.clone(), connection.clone(), standing.clone());
-    Ok(Live { manifest, connection, standing, live, granted, setting: strictest })
+    let expires = grant.and_then(|grant| grant.constraints.expires);
+    Ok(Live { manifest, connection, standing, live, granted, setting: strictest, expires })
 }
 
 /// Indices of the capabilities that `standing` could have.
@@ -172,6 +173,11 @@ fn wanted(manifest: &Manifest, standing: &Standing) -> Result<Vec<usize>, NotLiv
 /// The command that grants a capability.
 fn cure(connection: &ConnectionId, capability: &str) -> String {
     format!("sallyport grant {connection} {capability}")
+}
+
+/// The command that gives a grant another end.
+fn prolonging(connection: &ConnectionId) -> String {
+    format!("sallyport grant {connection} --constraint until=DATE")
 }
 
 impl Live {
@@ -209,6 +215,11 @@ impl Live {
     pub fn write_routes(&self) -> Vec<String> {
         let writes = self.capabilities().filter(|capability| capability.access != Access::Read);
         writes.flat_map(|capability| &capability.routes).map(|route| route.template.to_string()).collect()
+    }
+
+    /// Whether the grant has ended since; the command that would prolong it, if so.
+    pub(crate) fn ended(&self, now: Timestamp) -> Option<String> {
+        self.expires.is_some_and(|expires| expires <= now).then(|| prolonging(&self.connection))
     }
 
     /// How long the host may wait on the guest's behalf before it says so.
@@ -311,6 +322,8 @@ mod tests {
         grant.constraints = Constraints { expires: Some(Timestamp(1_000)), ..Constraints::default() };
         let ask = |now| live(&manifest(), &connection().id, Some(&grant), &sync(), Timestamp(now));
         assert!(ask(999).is_ok());
-        assert!(matches!(ask(1_000), Err(NotLive::Expired { .. })));
+        let expired = ask(1_000).expect_err("it has ended");
+        assert!(matches!(expired, NotLive::Expired { .. }));
+        assert!(expired.to_string().ends_with("sallyport grant con_1 --constraint until=DATE"), "{expired}");
     }
 }

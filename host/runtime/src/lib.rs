@@ -71,6 +71,7 @@ pub mod blame;
 pub mod caller;
 pub mod clock;
 pub mod connection;
+pub mod constraint;
 pub mod credentials;
 pub mod document;
 pub mod egress;

@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::egress::{Egress, EgressConfig};
 use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits, LimitsTable, Loaded, Place};
 use crate::ids::Digest;
-use crate::invoke::{Services, Vanished};
+use crate::invoke::{Counting, Services, Vanished};
 use crate::keys::{Keyring, MasterKey};
 use crate::ports::{Catalog, Directory, Journal, Limiter, Sink, Vault};
 use crate::registry::Registry;
@@ -184,6 +184,7 @@ impl Builder {
             catalog: ports.catalog,
             vault: ports.vault,
             clock: self.clock,
+            counting: Counting::default(),
         });
         Ok(Runtime(Arc::new(Inner {
             engine,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sallyport::connection::{Connection, Grant, Setting};
-use sallyport::ids::{CapabilityId, ConnectorId, GrantId};
+use sallyport::connection::{Connection, Constraints, Grant, Setting};
+use sallyport::constraint::{Constraint, day_before};
+use sallyport::ids::{CapabilityId, ConnectorId, GrantId, Timestamp};
 use sallyport::ports::{Catalog as _, Directory as _};
 use sallyport::{Caller, InvokeError};
 use sallyport_pack::manifest::{Access, Manifest};
@@ -50,7 +51,7 @@ pub async fn chosen(
         .collect()
 }
 
-/// Replaces a connection's grant; its constraints stay.
+/// Replaces a connection's grant; without constraints those that it has stay.
 ///
 /// # Errors
 /// The connector has no such capability; the store's.
@@ -59,25 +60,57 @@ pub async fn replace(
     by: &Caller,
     connection: &Connection,
     capabilities: BTreeMap<CapabilityId, Setting>,
+    constraints: Option<Constraints>,
 ) -> Result<Grant, HostError> {
     let manifest = of(app, &connection.connector).await?;
     if let Some(absent) = capabilities.keys().find(|id| manifest.capability(id.as_str()).is_none()) {
         return Err(unknown(&manifest, absent.as_str()));
     }
-    let before = app.store().grant(&connection.tenant, &connection.id).await?;
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let constraints = match constraints {
+        Some(constraints) => constraints,
+        None => self::constraints(app, connection).await?,
+    };
     let grant = Grant {
         id: GrantId::fresh(),
         tenant: connection.tenant.clone(),
         connection: connection.id.clone(),
         capabilities,
-        constraints: before.map(|grant| grant.constraints).unwrap_or_default(),
+        constraints,
         by: by.subject.clone(),
-        at: sallyport::ids::Timestamp(now),
+        at: now(),
     };
     app.store().put_grant(&grant).await?;
     Ok(grant)
+}
+
+/// What bounds a connection's grant now.
+///
+/// # Errors
+/// The store's.
+pub async fn constraints(app: &App, connection: &Connection) -> Result<Constraints, HostError> {
+    let grant = app.store().grant(&connection.tenant, &connection.id).await?;
+    Ok(grant.map(|grant| grant.constraints).unwrap_or_default())
+}
+
+/// How much of a constraint is used up, in words; `None` where nothing is counted.
+///
+/// # Errors
+/// The store's.
+pub async fn used(app: &App, connection: &Connection, constraint: &Constraint) -> Result<Option<String>, HostError> {
+    match constraint {
+        Constraint::Writes(most) => {
+            let since = day_before(now());
+            let made = app.store().writes_since(&connection.tenant, &connection.id, since).await?;
+            Ok(Some(format!("{made} of {most} in the last 24 hours")))
+        }
+        Constraint::Until(end) if *end <= now() => Ok(Some("over".into())),
+        _ => Ok(None),
+    }
+}
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| since.as_millis() as u64))
 }
 
 /// Every capability that reads or writes, with its usual setting: reads as they come, writes ask.

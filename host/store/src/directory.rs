@@ -8,7 +8,7 @@ use sallyport::ports::{Directory, Durability, StoreResult};
 
 use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson, unword, word};
-use crate::sink::withdraw;
+use crate::sink::{places, withdraw};
 
 /// Writes of people's doing: rare, and expected to stand.
 const KEPT: Durability = Durability::Flushed;
@@ -81,12 +81,21 @@ impl Directory for Store {
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()> {
         let grant = grant.clone();
         let write = self.db.write(KEPT, move |db| {
-            let key = find(db, &grant.tenant, &grant.connection)?.key;
+            let found = find(db, &grant.tenant, &grant.connection)?;
+            let before = containers(db, found.key)?;
             let sql = "INSERT INTO grants (connection, body) VALUES (?1, ?2)
                 ON CONFLICT (connection) DO UPDATE SET body = ?2";
-            db.prepare_cached(sql)?.execute(params![key, json(&grant)?])?;
+            db.prepare_cached(sql)?.execute(params![found.key, json(&grant)?])?;
             let ceiling = &grant.constraints.audience_ceiling;
-            db.prepare_cached("UPDATE connections SET ceiling = ? WHERE key = ?")?.execute(params![ceiling, key])?;
+            let sql = "UPDATE connections SET ceiling = ? WHERE key = ?";
+            db.prepare_cached(sql)?.execute(params![ceiling, found.key])?;
+            if let Some(allowed) = &grant.constraints.containers {
+                places::keep_within(db, &found, allowed)?;
+            }
+            if grant.constraints.may_keep_more_than(before.as_deref()) {
+                stop_pulls(db, found.key)?;
+                db.prepare_cached("UPDATE streams SET cursor = NULL WHERE connection = ?")?.execute([found.key])?;
+            }
             Ok(())
         });
         Ok(write.await?)
@@ -110,7 +119,7 @@ impl Directory for Store {
         let write = self.db.write(KEPT, move |db| {
             let key = find(db, &tenant, &id)?.key;
             db.prepare_cached("DELETE FROM grants WHERE connection = ?")?.execute([key])?;
-            Ok(())
+            stop_pulls(db, key)
         });
         Ok(write.await?)
     }
@@ -167,6 +176,21 @@ pub(crate) fn find(db: &Sqlite, tenant: &TenantId, id: &ConnectionId) -> Outcome
         Ok(Found { key: row.get(0)?, tenant: row.get(1)?, source: row.get(2)?, source_id: row.get(3)? })
     });
     found.optional()?.ok_or_else(|| missing(id))
+}
+
+/// The containers that the connection's grant names.
+pub(crate) fn containers(db: &Sqlite, connection: i64) -> Outcome<Option<Vec<String>>> {
+    let mut sql = db.prepare_cached("SELECT body FROM grants WHERE connection = ?")?;
+    let body: Option<String> = sql.query_row([connection], |row| row.get(0)).optional()?;
+    let grant: Option<Grant> = body.as_deref().map(unjson).transpose()?;
+    Ok(grant.and_then(|grant| grant.constraints.containers))
+}
+
+/// A pull that is under way can no longer commit.
+fn stop_pulls(db: &Sqlite, connection: i64) -> Outcome<()> {
+    let sql = "UPDATE streams SET fence = fence + 1, until = 0 WHERE connection = ?";
+    db.prepare_cached(sql)?.execute([connection])?;
+    Ok(())
 }
 
 fn missing(id: &ConnectionId) -> Fail {

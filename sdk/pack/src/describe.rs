@@ -8,20 +8,15 @@ use serde_json::Value;
 use crate::{
     ids::ToolName,
     manifest::{Destination, Manifest, Pointer, Problem},
+    schema,
 };
 
 /// The longest `describe` answer, in bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
-/// The longest schema, in bytes of JSON: all of it is put before a model.
-pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
-/// The deepest nesting in a schema.
-pub const MAX_SCHEMA_DEPTH: usize = 32;
 /// The longest title, in characters.
 const MAX_TITLE: usize = 80;
 /// The longest description of a tool, in characters.
 const MAX_TEXT: usize = 4_096;
-/// The one dialect.
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// What a tool is, in its component's words: sealed into the file, shown to models and people, and never trusted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,7 +90,7 @@ pub fn check(tools: Vec<ToolDescription>, manifest: &Manifest) -> Result<Vec<Too
             ));
         }
         texts(tool, &mut problems);
-        schema(&format!("{}.input", tool.name), &tool.input, &mut problems);
+        check_schema(&format!("{}.input", tool.name), &tool.input, &mut problems);
         if tool.input.get("type").and_then(Value::as_str) != Some("object") {
             problems.push(Problem::new(
                 format!("{}.input", tool.name),
@@ -103,7 +98,7 @@ pub fn check(tools: Vec<ToolDescription>, manifest: &Manifest) -> Result<Vec<Too
             ));
         }
         if let Some(output) = &tool.output {
-            schema(&format!("{}.output", tool.name), output, &mut problems);
+            check_schema(&format!("{}.output", tool.name), output, &mut problems);
         }
     }
     for (at, declared) in manifest.tools.iter().enumerate() {
@@ -128,17 +123,6 @@ pub fn check(tools: Vec<ToolDescription>, manifest: &Manifest) -> Result<Vec<Too
     if problems.is_empty() { Ok(tools) } else { Err(DescribeErrors(problems)) }
 }
 
-/// Compiles a schema as the packer and the host both do: 2020-12, no formats fetched, patterns that cannot run away.
-///
-/// # Errors
-/// What is wrong with the schema, in a sentence.
-pub fn validator(schema: &Value) -> Result<jsonschema::Validator, String> {
-    jsonschema::draft202012::options()
-        .with_pattern_options(jsonschema::PatternOptions::regex())
-        .build(schema)
-        .map_err(|error| error.to_string())
-}
-
 fn texts(tool: &ToolDescription, problems: &mut Vec<Problem>) {
     for (key, text, limit) in [("title", &tool.title, MAX_TITLE), ("description", &tool.description, MAX_TEXT)] {
         let path = format!("{}.{key}", tool.name);
@@ -154,51 +138,14 @@ fn texts(tool: &ToolDescription, problems: &mut Vec<Problem>) {
     }
 }
 
-fn schema(path: &str, schema: &Value, problems: &mut Vec<Problem>) {
-    let length = schema.to_string().len();
-    if length > MAX_SCHEMA_BYTES {
-        problems.push(Problem::new(path, format!("a schema of {length} bytes, above the limit of {MAX_SCHEMA_BYTES}")));
-        return;
-    }
-    let before = problems.len();
-    walk(path, schema, 0, problems);
-    if problems.len() == before
-        && let Err(error) = validator(schema)
+fn check_schema(path: &str, value: &Value, problems: &mut Vec<Problem>) {
+    let found = schema::problems(path, value);
+    if found.is_empty()
+        && let Err(error) = schema::validator(value)
     {
         problems.push(Problem::new(path, format!("not a JSON Schema (2020-12): {error}")));
     }
-}
-
-/// Looks for what refers outside the schema, another dialect, and depth. Member names of `properties` are looked at as
-/// keywords too: a
-/// property called `$ref` is not worth the finer reading.
-fn walk(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
-    if depth > MAX_SCHEMA_DEPTH {
-        problems.push(Problem::new(path, format!("nested more than {MAX_SCHEMA_DEPTH} deep: flatten it")));
-        return;
-    }
-    match value {
-        Value::Object(members) => {
-            for (key, member) in members {
-                let message = match (key.as_str(), member.as_str()) {
-                    ("$ref" | "$dynamicRef", Some(target)) if !target.starts_with('#') => {
-                        Some(format!("{key} to {target:?}: a schema refers to itself only, as \"#/$defs/Name\""))
-                    }
-                    ("$id" | "$anchor" | "$dynamicAnchor", Some(_)) => {
-                        Some(format!("{key} is not supported: use $defs"))
-                    }
-                    ("$schema", Some(dialect)) if dialect.trim_end_matches('#') != DIALECT => {
-                        Some(format!("the dialect is {dialect:?}: write {DIALECT:?} or leave it out"))
-                    }
-                    _ => None,
-                };
-                problems.extend(message.map(|message| Problem::new(path, message)));
-                walk(path, member, depth + 1, problems);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| walk(path, item, depth + 1, problems)),
-        _ => {}
-    }
+    problems.extend(found);
 }
 
 /// Whether the input schema has a property where the pointer's first name says. A schema that says its properties by
@@ -272,12 +219,13 @@ mod tests {
     #[test]
     fn unfit_schemas_are_refused() {
         let deep = (0..40).fold(json!({}), |inner, _| json!({ "not": inner }));
-        let long = json!({ "const": "x".repeat(MAX_SCHEMA_BYTES) });
+        let long = json!({ "const": "x".repeat(schema::MAX_BYTES) });
         let table = [
             (json!({ "type": "strin" }), "not a JSON Schema"),
             (json!({ "$ref": "https://example.com/s.json" }), "refers to itself only"),
             (json!({ "items": { "$dynamicRef": "other.json#x" } }), "refers to itself only"),
-            (json!({ "$ref": "#/$defs/Missing" }), "not a JSON Schema"),
+            (json!({ "$ref": "#/$defs/Missing" }), "is not there"),
+            (json!({ "$ref": "#" }), "refers to itself: write out"),
             (json!({ "$id": "https://example.com/s" }), "use $defs"),
             (json!({ "$schema": "http://json-schema.org/draft-07/schema#" }), "the dialect is"),
             (json!({ "pattern": "(" }), "not a JSON Schema"),

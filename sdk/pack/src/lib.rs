@@ -8,6 +8,7 @@ pub mod diff;
 pub mod ids;
 pub mod manifest;
 pub mod route;
+pub mod schema;
 pub mod sealed;
 pub mod signature;
 

@@ -41,6 +41,14 @@ pub enum Refusal {
         /// The command.
         cure: String,
     },
+    /// The grant has ended while this was running.
+    #[error("the grant of {connection} has expired; an admin can prolong it: {cure}")]
+    Expired {
+        /// The connection.
+        connection: String,
+        /// The command.
+        cure: String,
+    },
     /// A route matches, of a granted capability that this invocation does not have.
     #[error("{request} needs {capability}, which is not live in {standing} (live: {live}): {cure}")]
     NotLive {
@@ -115,7 +123,7 @@ pub enum Refusal {
 impl Fault for Refusal {
     fn blame(&self) -> Blame {
         match self {
-            Self::NotGranted { .. } => Blame::Caller,
+            Self::NotGranted { .. } | Self::Expired { .. } => Blame::Caller,
             Self::Address { .. } => Blame::Upstream,
             Self::Unrecorded { .. } => Blame::Host,
             _ => Blame::Guest,
@@ -128,6 +136,7 @@ impl Fault for Refusal {
             Self::Origin { .. } => "origin",
             Self::NoRoute { .. } => "no-route",
             Self::NotGranted { .. } => "not-granted",
+            Self::Expired { .. } => "expired",
             Self::NotLive { .. } => "not-live",
             Self::Parameters(_) => "parameter",
             Self::Header { .. } => "header",

@@ -107,6 +107,9 @@ impl Egress {
     /// # Errors
     /// [`Refusal`] names what does not pass and what would allow it.
     pub fn authorise(&self, live: &Live, request: Request) -> Result<Authorised, Refusal> {
+        if let Some(cure) = live.ended(self.clock.now()) {
+            return Err(Refusal::Expired { connection: live.connection().to_string(), cure });
+        }
         authorise::authorise(&self.registry, live, request)
     }
 

@@ -7,6 +7,7 @@ use crate::egress::Authorised;
 use crate::host::{Answer, Failed};
 use crate::ports::{BodyRef, Hold};
 
+use super::bounds::Bounds;
 use super::words::Words;
 
 /// What happens to a write.
@@ -31,6 +32,8 @@ pub(super) struct Gate {
     pub(super) setting: Setting,
     /// The grant's `writes_per_day`.
     pub(super) writes_per_day: Option<u32>,
+    /// The grant's `containers`.
+    pub(super) bounds: Option<Bounds>,
     /// `None`: policy lets writes go out unasked, where the grant's setting is `auto`. Else why a person is asked.
     pub(super) ask: Option<Vec<String>>,
     /// Holds that were approved, each an exact write.
@@ -118,13 +121,16 @@ impl Gate {
             write.parameters().iter().for_each(|(_, value)| self.words.approve(value));
         }
         self.made += 1;
+        if let Some(bounds) = &mut self.bounds {
+            bounds.made(answer);
+        }
         if let Some(value) = answer.as_ref().ok().and_then(|got| serde_json::from_slice::<Value>(&got.body).ok()) {
             self.words.created(&value);
         }
     }
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),

@@ -4,6 +4,7 @@
 //! person: the first write that needs approval ends it ([`Stop::Held`]); once approved, a fresh store is answered from
 //! the record up to that write and goes on.
 
+mod bounds;
 mod codec;
 mod connect;
 mod decide;
@@ -33,7 +34,7 @@ pub use proposal::InvocationView;
 pub use recover::Recovered;
 pub use sync::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
 
-pub(crate) use services::{Facts, Services};
+pub(crate) use services::{Counting, Facts, Services};
 pub(crate) use staging::Staging;
 pub(crate) use stop::Stop;
 pub(crate) use sweep::Vanished;

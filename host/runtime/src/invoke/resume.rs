@@ -13,6 +13,7 @@ use crate::ports::{Durability, Event, Plan, Record, Standing, State, StoreError,
 use crate::runtime::Runtime;
 use crate::tool::{Done, Outcome};
 
+use super::bounds::Bounds;
 use super::decide::not_waiting;
 use super::execute::end;
 use super::gate::Gate;
@@ -136,6 +137,7 @@ impl Runtime {
             max_writes: declared.max_writes,
             setting: live.setting(),
             writes_per_day: bench.writes_per_day(),
+            bounds: Bounds::of(&bench, declared, &value),
             ask: Some(reasons),
             approved: if afresh { Vec::new() } else { recorded.approved.clone() },
             first: afresh.then_some(hold.effect.request),

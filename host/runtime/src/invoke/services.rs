@@ -1,12 +1,15 @@
 //! What every invocation works with.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::egress::Egress;
+use crate::ids::ConnectionId;
 use crate::keys::Keyring;
 use crate::ports::{Catalog, Directory, Journal, Sink, Vault};
 
@@ -22,6 +25,25 @@ pub(crate) struct Services {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counting: Counting,
+}
+
+/// One at a time for each connection: from counting its writes to having the next one on record. Those of other processes
+/// are counted, but not waited for.
+#[derive(Default)]
+pub(crate) struct Counting(Mutex<HashMap<ConnectionId, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Counting {
+    pub(crate) fn of(&self, connection: &ConnectionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.0.lock();
+        if let Some(own) = all.get(connection).and_then(Weak::upgrade) {
+            return own;
+        }
+        all.retain(|_, other| other.strong_count() > 0);
+        let own = Arc::default();
+        all.insert(connection.clone(), Arc::downgrade(&own));
+        own
+    }
 }
 
 /// What a guest is told about its connection.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::authority::Authority;
-use crate::document::{Access, Change, Content, Document, Principal};
+use crate::document::{Change, Content, Document};
 use crate::engine::Limit;
 use crate::ids::{SourceId, StreamId};
 use crate::ports::{Batch, Committed, StoreError};
@@ -22,6 +22,7 @@ pub(crate) struct Tally {
     pub(crate) deleted: u64,
     pub(crate) access: u64,
     pub(crate) seen: u64,
+    pub(crate) refused: u64,
     pub(crate) checkpoints: u64,
 }
 
@@ -34,67 +35,14 @@ pub(crate) struct Staging {
     pub(super) tally: Tally,
     changes: Vec<Change>,
     bytes: usize,
-    ceiling: Ceiling,
     cursors: HashSet<blake3::Hash>,
     idle: u32,
     max_idle: u32,
     on_commit: OnCommit,
 }
 
-/// The widest audience that documents may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ceiling {
-    /// Anyone.
-    None,
-    /// What is findable by anyone counts as this instead.
-    Cut(Option<Principal>),
-}
-
-impl Ceiling {
-    /// Reads the grant's `audience_ceiling`; what it does not know cuts to nobody.
-    pub(super) fn of(text: Option<&str>) -> Self {
-        match text {
-            None | Some("anyone") => Self::None,
-            Some("connection-audience") => Self::Cut(Some(Principal::ConnectionAudience)),
-            Some(other) => {
-                Self::Cut(other.strip_prefix("domain:").map(|domain| Principal::Domain(domain.to_lowercase())))
-            }
-        }
-    }
-
-    fn apply(&self, access: &mut Access) {
-        if let (Self::Cut(to), Access::Known { entries, .. }) = (self, access) {
-            for entry in entries.iter_mut().filter(|entry| entry.who == Principal::Anyone) {
-                if let Some(to) = to {
-                    entry.who = to.clone();
-                }
-            }
-            entries.retain(|entry| entry.who != Principal::Anyone);
-        }
-    }
-
-    fn cut(&self, change: &mut Change) {
-        match change {
-            Change::Upsert(document) => self.apply(&mut document.access),
-            Change::SetAccess { access, .. } => self.apply(access),
-            Change::UpsertContainer(container) => self.apply(&mut container.access),
-            // A group that holds everybody would be a way around.
-            Change::Members(members) if *self != Self::None => {
-                members.add.retain(|member| *member != Principal::Anyone);
-            }
-            _ => {}
-        }
-    }
-}
-
 impl Staging {
-    pub(super) fn new(
-        source: SourceId,
-        stream: StreamId,
-        ceiling: Ceiling,
-        max_idle: u32,
-        on_commit: OnCommit,
-    ) -> Self {
+    pub(super) fn new(source: SourceId, stream: StreamId, max_idle: u32, on_commit: OnCommit) -> Self {
         Self {
             source,
             stream,
@@ -102,7 +50,6 @@ impl Staging {
             tally: Tally::default(),
             changes: Vec::new(),
             bytes: 0,
-            ceiling,
             cursors: HashSet::new(),
             idle: 0,
             max_idle,
@@ -124,7 +71,6 @@ impl Staging {
             return Err(bytes);
         }
         self.bytes = bytes;
-        changes.iter_mut().for_each(|change| self.ceiling.cut(change));
         self.changes.append(&mut changes);
         Ok(())
     }
@@ -159,6 +105,7 @@ impl Staging {
         self.tally.deleted += committed.deleted;
         self.tally.access += committed.access;
         self.tally.seen += seen;
+        self.tally.refused += committed.refused;
         self.tally.checkpoints += 1;
     }
 }
@@ -180,32 +127,4 @@ fn text(document: &Document) -> usize {
         Content::Text(text) | Content::Markdown(text) | Content::Html(text) => text.len(),
     };
     document.id.len() + document.title.len() + content
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::{AccessEntry, Level};
-
-    #[test]
-    fn a_ceiling_cuts_what_anyone_may_read() {
-        let entry = |who: Principal| AccessEntry { who, level: Level::Read };
-        let cut = |ceiling: Option<&str>| {
-            let entries = vec![entry(Principal::User("u1".into())), entry(Principal::Anyone)];
-            let mut change =
-                Change::SetAccess { id: "d".into(), access: Access::Known { entries, inherit: Vec::new() } };
-            Ceiling::of(ceiling).cut(&mut change);
-            match change {
-                Change::SetAccess { access: Access::Known { entries, .. }, .. } => {
-                    entries.into_iter().map(|entry| entry.who).skip(1).collect::<Vec<_>>()
-                }
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(cut(None), [Principal::Anyone]);
-        assert_eq!(cut(Some("anyone")), [Principal::Anyone]);
-        assert_eq!(cut(Some("domain:Example.com")), [Principal::Domain("example.com".into())]);
-        assert_eq!(cut(Some("connection-audience")), [Principal::ConnectionAudience]);
-        assert_eq!(cut(Some("nonsense")), []);
-    }
 }

@@ -18,7 +18,7 @@ use crate::runtime::Runtime;
 
 use super::execute::{Call, Executed, Pace, Returned, Usage, end, execute, failure};
 use super::prepare::Bench;
-use super::staging::{Ceiling, Staging, Tally};
+use super::staging::{Staging, Tally};
 use super::{Stop, sweep};
 
 /// A stream's lease, in milliseconds; renewed at a third of it.
@@ -83,6 +83,9 @@ pub struct StreamReport {
     pub deleted: u64,
     /// Access and membership changes.
     pub access: u64,
+    /// Documents outside the grant's containers: not kept.
+    #[serde(default)]
+    pub refused: u64,
     /// True if everything was listed.
     pub swept: bool,
     /// Documents that a sweep missed.
@@ -245,15 +248,9 @@ impl Runtime {
                 });
             })
         };
-        let ceiling = turn.bench.grant.as_ref().and_then(|grant| grant.constraints.audience_ceiling.as_deref());
         let source = turn.bench.connection.source.clone();
-        let staging = Staging::new(
-            source,
-            turn.stream.clone(),
-            Ceiling::of(ceiling),
-            self.limits(&turn.bench.connection).idle_checkpoints,
-            on_commit,
-        );
+        let most = self.limits(&turn.bench.connection).idle_checkpoints;
+        let staging = Staging::new(source, turn.stream.clone(), most, on_commit);
         let (staging, pulled) = self.pull_all(&mut turn, staging, options, totals, &mut report).await;
         if let Some(staging) = staging {
             let tally = staging.tally;
@@ -262,6 +259,7 @@ impl Runtime {
             report.unchanged = tally.unchanged + tally.seen;
             report.deleted = tally.deleted;
             report.access = tally.access;
+            report.refused = tally.refused;
         }
         let swept = match pulled {
             Ok(missing) => self.settle_missing(&turn, missing, totals, &mut report).await,
@@ -344,6 +342,10 @@ impl Runtime {
         let mut waited = Duration::ZERO;
         let limits = self.limits(&turn.bench.connection);
         for pull in 0..limits.pulls {
+            // A sync may outlast its grant: each pull is begun under it anew.
+            if let Err(error) = turn.bench.live(&turn.standing, self.services().clock.now()) {
+                return (Some(staging), Err(error));
+            }
             let sink = &self.services().sink;
             let source = turn.bench.connection.source.clone();
             let begun = sink.begin(&turn.at, &source, &turn.stream, options.sweep && pull == 0, LEASE).await;

@@ -16,6 +16,7 @@ use crate::ports::{Durability, EffectState, End, Event, Hold, Plan, Standing};
 use crate::runtime::Runtime;
 use crate::tool::{Done, OfferedTool, Outcome, ToolCall, ToolDestination, ToolEffect, Tools, Verdict};
 
+use super::bounds::Bounds;
 use super::execute::{Call, Pace, Returned, end, execute, failure};
 use super::gate::Gate;
 use super::prepare::{Bench, may_use};
@@ -134,6 +135,7 @@ impl Runtime {
             max_writes: declared.max_writes,
             setting: live.setting(),
             writes_per_day: bench.writes_per_day(),
+            bounds: Bounds::of(&bench, declared, &call.arguments),
             ask,
             approved: Vec::new(),
             first: None,

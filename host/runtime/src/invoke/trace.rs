@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::authority::Authority;
 use crate::connection::Connection;
+use crate::constraint::{Constraint, day_before};
 use crate::egress::{self, Authorised, Permit, SentRecord};
 use crate::grants::Live;
 use crate::host::{Answer, Failed, read_authorised};
@@ -176,28 +177,44 @@ impl Trace {
                 _ => return Err(Stop::Unknown { call, target: effect.target }),
             }
         }
-        if let Some(refused) = self.over_daily_budget(at).await? {
-            let answer = Err(refused);
-            self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
-            return Ok(answer);
+        // What the grant's constraints forbid is no question for a person.
+        if let Some(refused) = self.beyond_constraints(at, &write).await? {
+            return self.refuse(call, asked, refused).await;
         }
         match self.gate.rule(call, &name, &write) {
-            Ruling::Send => self.transmit(at, call, name, write).await,
+            Ruling::Send => self.transmit(at, call, asked, name, write).await,
             Ruling::Hold(reasons) => {
                 let effect = Box::new(self.effect(&write));
                 Err(Stop::Held { call, effect, reasons })
             }
-            Ruling::Refuse(failed) => {
-                let answer = Err(failed);
-                self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
-                Ok(answer)
-            }
+            Ruling::Refuse(failed) => self.refuse(call, asked, failed).await,
             Ruling::Void(what) => Err(Stop::Void(what)),
         }
     }
 
+    /// Nothing is sent; the guest is told, and may go on.
+    async fn refuse(&mut self, call: u32, asked: &[u8], failed: Failed) -> Result<Answer, Stop> {
+        let answer = Err(failed);
+        self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
+        Ok(answer)
+    }
+
+    async fn beyond_constraints(&self, at: &Authority, write: &Authorised) -> Result<Option<Failed>, Stop> {
+        match self.gate.bounds.as_ref().and_then(|bounds| bounds.refuse(&self.connection, write)) {
+            Some(outside) => Ok(Some(outside)),
+            None => self.over_daily_budget(at).await,
+        }
+    }
+
     /// `intent` and `sent` in one flush, then the bytes, then the answer.
-    async fn transmit(&mut self, at: &Authority, call: u32, name: BodyRef, write: Authorised) -> Result<Answer, Stop> {
+    async fn transmit(
+        &mut self,
+        at: &Authority,
+        call: u32,
+        asked: &[u8],
+        name: BodyRef,
+        write: Authorised,
+    ) -> Result<Answer, Stop> {
         let services = Arc::clone(&self.services);
         let connection = Arc::clone(&self.connection);
         let effect = self.effect(&write);
@@ -211,9 +228,19 @@ impl Trace {
             }
         };
         let state = |state, effect| Event::Write { call, state, effect, answer: None };
+        let counting = self.gate.writes_per_day.map(|_| services.counting.of(&at.connection));
+        let alone = match &counting {
+            Some(counting) => Some(counting.lock().await),
+            None => None,
+        };
+        // Others may have written since it was asked first; from here to the record nobody does.
+        if let Some(refused) = self.over_daily_budget(at).await? {
+            return self.refuse(call, asked, refused).await;
+        }
         self.writer.push(state(EffectState::Intent, Some(effect.clone())));
         self.writer.push(state(EffectState::Sent, None));
         self.writer.flush(Durability::Flushed).await?;
+        drop(alone);
         self.in_flight = Some((call, effect.target.clone()));
         let permit = Permit::Write(SentRecord::after_flush(&ready));
         let (how, answer) = match services.egress.transmit(at, ready, permit).await {
@@ -266,9 +293,16 @@ impl Trace {
 
     async fn over_daily_budget(&self, at: &Authority) -> Result<Option<Failed>, Stop> {
         let Some(most) = self.gate.writes_per_day else { return Ok(None) };
-        let day = Timestamp(self.services.clock.now().0.saturating_sub(24 * 60 * 60 * 1000));
-        let made = self.services.directory.writes_since(at.tenant(), &at.connection, day).await?;
-        Ok((made >= most).then(|| Failed::denied("writes-per-day", format!("the grant allows {most} writes a day"))))
+        let since = day_before(self.services.clock.now());
+        let made = self.services.directory.writes_since(at.tenant(), &at.connection, since).await?;
+        Ok((made >= most).then(|| {
+            let (id, now) = (&at.connection, Constraint::Writes(most));
+            let message = format!(
+                "the grant has the constraint {now}, and {made} were made in the last 24 hours; an admin can allow \
+                 more: sallyport grant {id} --constraint 'writes<=N/day'"
+            );
+            Failed::denied("writes-per-day", message)
+        }))
     }
 
     fn effect(&mut self, authorised: &Authorised) -> Effect {

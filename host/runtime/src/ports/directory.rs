@@ -19,11 +19,13 @@ pub trait Directory: Send + Sync {
     async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()>;
     /// Removes the connection, its grant, secrets, attestations and cursors.
     async fn remove_connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<()>;
-    /// Replaces the connection's grant.
+    /// Replaces the connection's grant. Its containers and its audience ceiling hold for what is kept and what is found
+    /// from this moment on; where it names other containers than before and so may keep more, the next pull of every
+    /// stream lists everything.
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()>;
     /// The connection's grant; `None` is "nothing is granted".
     async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>>;
-    /// Withdraws it.
+    /// Withdraws it: what is being pulled under it can no longer commit. What it bounded stays bounded.
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()>;
     /// Whether anything is granted for any connection of this connector, in whatever tenant: a connector is the host's, and
     /// so is the question whether somebody consented to it. It tells nothing else of a tenant.

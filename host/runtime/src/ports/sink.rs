@@ -54,6 +54,9 @@ pub struct Committed {
     pub deleted: u64,
     /// Access or membership changes.
     pub access: u64,
+    /// Documents that were emitted from outside the grant's containers, and so are not kept.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 /// How a pull ended.
@@ -89,7 +92,9 @@ pub trait Sink: Send + Sync {
     async fn renew(&self, at: &Authority, source: &SourceId, stream: &StreamId, millis: u64) -> StoreResult<Lease>;
     /// Stored revisions of documents that this connection attests, in the order asked.
     async fn revisions(&self, at: &Authority, source: &SourceId, ids: &[String]) -> StoreResult<Vec<Option<String>>>;
-    /// Everything in the batch and its cursor, or nothing. The same batch again (same `after`, same cursor) answers the
+    /// Everything in the batch and its cursor, or nothing. Where the connection's grant names containers, as it is at this
+    /// moment: of documents those that stand in one, the last of the batch's words on containers being known; one that is
+    /// not kept is taken back if it was. So it is when a container moves, and when a grant is put. The same batch again (same `after`, same cursor) answers the
     /// same without doing it twice. An older fence or generation is a conflict.
     async fn commit(
         &self,

@@ -26,6 +26,13 @@ fn absent(id: &ConnectionId) -> StoreError {
     not_found(format!("connection {id}"))
 }
 
+impl MemoryStore {
+    /// The containers that the grant names.
+    pub(super) fn containers_of(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Vec<String>> {
+        self.directory.grants.lock().get(&key(tenant, connection))?.constraints.containers.clone()
+    }
+}
+
 #[async_trait]
 impl ports::Directory for MemoryStore {
     async fn put_connection(&self, connection: &Connection) -> StoreResult<()> {
@@ -60,7 +67,12 @@ impl ports::Directory for MemoryStore {
     }
 
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()> {
+        let before = self.containers_of(&grant.tenant, &grant.connection);
         self.directory.grants.lock().insert(key(&grant.tenant, &grant.connection), grant.clone());
+        self.keep_within(&grant.tenant, &grant.connection);
+        if grant.constraints.may_keep_more_than(before.as_deref()) {
+            self.stop_pulls(&grant.tenant, &grant.connection, true);
+        }
         Ok(())
     }
 
@@ -70,6 +82,7 @@ impl ports::Directory for MemoryStore {
 
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {
         self.directory.grants.lock().remove(&key(tenant, connection));
+        self.stop_pulls(tenant, connection, false);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::{MemoryStore, conflict, not_found};
 use crate::authority::{Authority, Fence};
+use crate::constraint::is_within;
 use crate::document::{Change, Document};
 use crate::ids::{ConnectionId, SourceId, StreamId, TenantId, Timestamp};
 use crate::ports::{self, Batch, Committed, Finish, Lease, PullState, StoreError, StoreResult};
@@ -25,8 +26,13 @@ type StreamKey = (TenantId, ConnectionId, SourceId, StreamId);
 #[derive(Default)]
 pub(super) struct Sink {
     streams: Mutex<BTreeMap<StreamKey, Stream>>,
-    documents: Mutex<BTreeMap<(TenantId, ConnectionId, String), StoredDocument>>,
+    documents: Mutex<BTreeMap<Key, StoredDocument>>,
+    /// What holds each container.
+    parents: Mutex<BTreeMap<Key, Option<String>>>,
 }
+
+/// A document or container of a connection.
+type Key = (TenantId, ConnectionId, String);
 
 #[derive(Default)]
 struct Stream {
@@ -70,9 +76,57 @@ impl MemoryStore {
         found.and_then(|(_, stream)| stream.cursor.clone())
     }
 
+    /// No pull that is under way commits any more; where `afresh`, the next one lists everything.
+    pub(super) fn stop_pulls(&self, tenant: &TenantId, connection: &ConnectionId, afresh: bool) {
+        let mut streams = self.sink.streams.lock();
+        for (_, stream) in streams.iter_mut().filter(|((of, by, ..), _)| of == tenant && by == connection) {
+            stream.fence = Fence(stream.fence.0 + 1);
+            stream.until = Timestamp(0);
+            if afresh {
+                stream.cursor = None;
+            }
+        }
+    }
+
     pub(super) fn forget_documents(&self, tenant: &TenantId, connection: &ConnectionId) {
         self.sink.documents.lock().retain(|(of, by, _), _| of != tenant || by != connection);
+        self.sink.parents.lock().retain(|(of, by, _), _| of != tenant || by != connection);
         self.sink.streams.lock().retain(|(of, by, ..), _| of != tenant || by != connection);
+    }
+
+    /// Takes back what stands outside the grant's containers.
+    pub(super) fn keep_within(&self, tenant: &TenantId, connection: &ConnectionId) {
+        let Some(allowed) = self.containers_of(tenant, connection) else { return };
+        let mut documents = self.sink.documents.lock();
+        documents.retain(|(of, by, _), kept| {
+            of != tenant || by != connection || self.stands_in(tenant, connection, &allowed, &kept.document)
+        });
+    }
+
+    fn stands_in(&self, tenant: &TenantId, connection: &ConnectionId, allowed: &[String], document: &Document) -> bool {
+        let parents = self.sink.parents.lock();
+        let parent = |id: &str| {
+            let held = parents.get(&(tenant.clone(), connection.clone(), id.to_owned()));
+            Ok::<_, std::convert::Infallible>(held.cloned().flatten())
+        };
+        is_within(allowed, document.container.as_deref(), parent) == Ok(true)
+    }
+
+    /// Learns where containers stand before anything is judged by it.
+    fn learn(&self, at: &Authority, changes: &[Change]) {
+        let key = |id: &str| (at.tenant().clone(), at.connection.clone(), id.to_owned());
+        let mut parents = self.sink.parents.lock();
+        for change in changes {
+            match change {
+                Change::UpsertContainer(container) => {
+                    parents.insert(key(&container.id), container.parent.clone());
+                }
+                Change::DeleteContainer(id) => {
+                    parents.remove(&key(id));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Applies one change; ids that it lists.
@@ -177,12 +231,23 @@ impl ports::Sink for MemoryStore {
             return Err(conflict(format!("stream {stream}"), format!("it is at checkpoint {}", own.generation)));
         }
         let mut done = Committed { generation: batch.after + 1, ..Committed::default() };
+        self.learn(at, &batch.changes);
+        let allowed = self.containers_of(at.tenant(), &at.connection);
         for change in batch.changes {
+            if let (Change::Upsert(document), Some(allowed)) = (&change, &allowed)
+                && !self.stands_in(at.tenant(), &at.connection, allowed, document)
+            {
+                done.refused += 1;
+                let key = (at.tenant().clone(), at.connection.clone(), document.id.clone());
+                self.sink.documents.lock().remove(&key);
+                continue;
+            }
             let listed = self.apply(at, stream, change, &mut done);
             if let Some(all) = &mut own.listed {
                 all.extend(listed);
             }
         }
+        self.keep_within(at.tenant(), &at.connection);
         own.generation = done.generation;
         own.cursor = Some(batch.cursor.clone());
         own.last = Some((batch.after, batch.cursor, done));

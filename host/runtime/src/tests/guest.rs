@@ -26,6 +26,8 @@ pub(super) enum Part {
     LastBody,
     /// The code of the last refusal.
     ErrorCode,
+    /// Its words.
+    ErrorMessage,
 }
 
 pub(super) fn text(text: &str) -> Vec<Part> {
@@ -277,13 +279,20 @@ fn compose(image: &mut Image, parts: &[Part], into: &str, out: &mut String) {
             }
             Part::Arguments => writeln!(out, "(call ${into} (global.get $arguments) (global.get $arguments_len))"),
             Part::LastBody => writeln!(out, "(call ${into} (global.get $last) (global.get $last_len))"),
-            Part::ErrorCode => writeln!(
-                out,
-                "(if (i32.and (i32.eq (i32.load8_u (i32.const {RET})) (i32.const 1)) (i32.eqz (i32.load8_u offset=8 (i32.const {RET})))) \
-                 (then (call ${into} (i32.load offset=16 (i32.const {RET})) (i32.load offset=20 (i32.const {RET})))))"
-            ),
+            Part::ErrorCode => refused(out, into, 16),
+            Part::ErrorMessage => refused(out, into, 24),
         };
     }
+}
+
+/// The text at that offset of `error.denied`, if that was the answer.
+fn refused(out: &mut String, into: &str, at: u32) -> std::fmt::Result {
+    writeln!(
+        out,
+        "(if (i32.and (i32.eq (i32.load8_u (i32.const {RET})) (i32.const 1)) (i32.eqz (i32.load8_u offset=8 (i32.const {RET})))) \
+         (then (call ${into} (i32.load offset={at} (i32.const {RET})) (i32.load offset={} (i32.const {RET})))))",
+        at + 4
+    )
 }
 
 impl Change {

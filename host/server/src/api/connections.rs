@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use sallyport::connection::{self, Connection, Owner, Setting};
+use sallyport::connection::{self, Connection, Constraints, Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName};
 use sallyport::invoke::Connect;
@@ -100,6 +100,9 @@ pub struct ConnectBody {
 pub struct GrantBody {
     /// What is granted. What is not here is denied.
     capabilities: Vec<Granted>,
+    /// What bounds all of it: `containers=ID,ID`, `audience<=WHO`, `writes<=N/day`, `until=DATE`. Left out: those of before
+    /// stay; empty: none.
+    constraints: Option<Vec<String>>,
 }
 
 /// Whether a caller may see a connection: their own, the workspace's, or all for an admin.
@@ -241,8 +244,10 @@ pub async fn remove(State(app): State<App>, who: SignedIn, Path(id): Path<String
     responses((status = 200, body = GrantBody), (status = 404, body = super::error::ErrorBody)))]
 pub async fn grant(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<Json<GrantBody>, ApiError> {
     let connection = find(&app, &who.caller, &id).await?;
+    let constraints = crate::grants::constraints(&app, &connection).await?;
+    let constraints = constraints.all().iter().map(ToString::to_string).collect();
     let view = view(&app, connection).await?;
-    Ok(Json(GrantBody { capabilities: view.granted }))
+    Ok(Json(GrantBody { capabilities: view.granted, constraints: Some(constraints) }))
 }
 
 /// Replaces what a connection is granted.
@@ -263,6 +268,8 @@ pub async fn set_grant(
         let id = CapabilityId::new(&granted.id).map_err(|error| ApiError::invalid(error.to_string()))?;
         capabilities.insert(id, granted.setting);
     }
-    crate::grants::replace(&app, &who.caller, &connection, capabilities).await?;
+    let constraints = body.constraints.map(|texts| Constraints::parse(texts.iter().map(String::as_str)));
+    let constraints = constraints.transpose().map_err(|error| ApiError::invalid(error.to_string()))?;
+    crate::grants::replace(&app, &who.caller, &connection, capabilities, constraints).await?;
     grant(State(app), who, Path(id)).await
 }

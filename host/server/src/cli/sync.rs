@@ -22,7 +22,7 @@ pub struct Options {
 
 impl Rows for StreamReport {
     fn header() -> &'static [&'static str] {
-        &["stream", "new or changed", "unchanged", "deleted", "access", "pulls", "unfinished"]
+        &["stream", "new or changed", "unchanged", "deleted", "refused", "access", "pulls", "unfinished"]
     }
 
     fn row(&self) -> Vec<String> {
@@ -32,6 +32,7 @@ impl Rows for StreamReport {
             self.documents.to_string(),
             self.unchanged.to_string(),
             (self.deleted + self.gone).to_string(),
+            self.refused.to_string(),
             self.access.to_string(),
             self.pulls.to_string(),
             error,

@@ -1,4 +1,4 @@
-//! Live connections, and the two audiences that a connection itself decides: its own, and how far `anyone` reaches.
+//! Live connections, and the two audiences that a connection itself decides: its own, and the widest that it may have.
 
 use rusqlite::Connection;
 
@@ -43,7 +43,6 @@ pub(crate) fn live(db: &Connection, tenant: i64) -> Outcome<Vec<Live>> {
 /// Whom a setting names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    Anyone,
     Domain(String),
     Email(String),
     /// The subject that owns the connection.
@@ -60,21 +59,20 @@ impl Live {
         self.audience.iter().map(|entry| named(entry)).collect()
     }
 
-    /// Whom `anyone` stands for under the grant's ceiling: everybody in the tenant (no ceiling, or `anyone`), a domain
-    /// (`domain:x`), an address, or the connection's audience (`connection-audience`). Any other word is nobody.
-    pub(crate) fn anyone(&self) -> Vec<Named> {
+    /// The widest audience that the last grant leaves to anything of the connection; `None`: any. A word that is not
+    /// known leaves nobody.
+    pub(crate) fn ceiling(&self) -> Option<Vec<Named>> {
         match self.ceiling.as_deref() {
-            None | Some("anyone") => vec![Named::Anyone],
-            Some("connection-audience") => self.audience(),
-            Some(entry) if entry.starts_with("domain:") || entry.contains('@') => vec![named(entry)],
-            Some(_) => Vec::new(),
+            None | Some("anyone") => None,
+            Some("connection-audience") => Some(self.audience()),
+            Some(entry) if entry.starts_with("domain:") || entry.contains('@') => Some(vec![named(entry)]),
+            Some(_) => Some(Vec::new()),
         }
     }
 
     /// Whether the caller is among those named.
     pub(crate) fn includes(&self, named: &[Named], who: &Who) -> bool {
         named.iter().any(|named| match named {
-            Named::Anyone => true,
             Named::Domain(domain) => who.domains().any(|own| own == domain),
             Named::Email(email) => who.has_email(email),
             Named::Owner => self.owner.as_deref() == Some(&who.subject),

@@ -10,17 +10,24 @@ use super::people::{Column, Known, members, person};
 use crate::db::{Outcome, unjson};
 use crate::sink::kind;
 
-/// Expands access lists to people; remembers them, since a query's documents share most.
+/// Expands access lists to people; remembers them, since a query's documents share most. Readers are those who find a
+/// text here, so that a grant's ceiling cuts them, unless asked for those at the service.
 pub(crate) struct Labels<'a> {
     db: &'a Connection,
     tenant: i64,
     live: &'a HashMap<i64, Live>,
     lists: HashMap<i64, Readers>,
+    at_service: bool,
 }
 
 impl<'a> Labels<'a> {
     pub(crate) fn new(db: &'a Connection, tenant: i64, live: &'a HashMap<i64, Live>) -> Self {
-        Self { db, tenant, live, lists: HashMap::new() }
+        Self { db, tenant, live, lists: HashMap::new(), at_service: false }
+    }
+
+    /// Readers as the source tells them: who sees what is written there, whatever a grant says of what is found here.
+    pub(crate) fn at_service(db: &'a Connection, tenant: i64, live: &'a HashMap<i64, Live>) -> Self {
+        Self { at_service: true, ..Self::new(db, tenant, live) }
     }
 
     /// A document's label: the readers that any live connection attests. It is trusted if an admin trusts every one.
@@ -75,13 +82,33 @@ impl<'a> Labels<'a> {
                     kind::EMAIL => readers.people.extend([id]),
                     kind::DOMAIN => readers.domains.extend([id]),
                     kind::AUDIENCE if direct => self.add_named(&mut readers, connection, connection.audience())?,
-                    kind::ANYONE if direct => self.add_named(&mut readers, connection, connection.anyone())?,
+                    kind::ANYONE if direct => readers.anyone = true,
                     _ => {}
                 }
             }
             open.extend(self.inherited(connection, acl)?.into_iter().filter(|acl| lists.insert(*acl)));
         }
-        Ok(readers)
+        match connection.ceiling() {
+            Some(ceiling) if !self.at_service => self.cut(readers, connection, ceiling),
+            _ => Ok(readers),
+        }
+    }
+
+    /// Those of the readers who are within the ceiling, as far as addresses tell.
+    fn cut(&self, readers: Readers, connection: &Live, ceiling: Vec<Named>) -> Outcome<Readers> {
+        let mut most = Readers::default();
+        self.add_named(&mut most, connection, ceiling)?;
+        if readers.anyone {
+            return Ok(most);
+        }
+        let host = |person: &str| person.rsplit_once('@').map(|(_, host)| host.to_owned());
+        let within = |domains: &Readers, person: &str| host(person).is_some_and(|host| domains.domains.contains(&host));
+        let mut left = Readers::default();
+        left.domains.extend(readers.domains.intersection(&most.domains).cloned());
+        let named = readers.people.iter().filter(|person| most.people.contains(*person) || within(&most, person));
+        left.people.extend(named.cloned());
+        left.people.extend(most.people.iter().filter(|person| within(&readers, person)).cloned());
+        Ok(left)
     }
 
     fn entries(&self, acl: i64) -> Outcome<Vec<Column>> {
@@ -109,7 +136,6 @@ impl<'a> Labels<'a> {
     fn add_named(&self, readers: &mut Readers, connection: &Live, named: Vec<Named>) -> Outcome<()> {
         for named in named {
             match named {
-                Named::Anyone => readers.anyone = true,
                 Named::Domain(domain) => readers.domains.extend([domain]),
                 Named::Email(email) => readers.people.extend([email]),
                 Named::Owner => readers.people.extend(self.owner(connection)?),

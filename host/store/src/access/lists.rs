@@ -12,6 +12,7 @@ use super::audience::{Live, live};
 use super::people::{Column, principals};
 use crate::db::Outcome;
 use crate::sink::kind;
+use crate::sink::places::IS_OUTSIDE;
 
 /// What one caller may read at one moment: valid within the transaction that it was made in.
 pub(crate) struct Readable {
@@ -62,7 +63,8 @@ impl Readable {
     }
 
     /// Follows the lists that name one of the principals down through the containers that have them, to the lists that
-    /// inherit from those. Each list and container is entered once, so that a circle ends.
+    /// inherit from those. Each list, and so each container, is entered once, so that a circle ends. Whoever is beyond the
+    /// grant's ceiling is let in by none.
     fn of_connection(
         &mut self,
         db: &Connection,
@@ -70,9 +72,12 @@ impl Readable {
         who: &Who,
         principals: &HashSet<Column>,
     ) -> Outcome<()> {
+        if connection.ceiling().is_some_and(|ceiling| !connection.includes(&ceiling, who)) {
+            return Ok(());
+        }
         let mut by_name =
             db.prepare_cached("SELECT acl FROM acl_entries WHERE connection = ? AND kind = ? AND id = ?")?;
-        let mut containers = db.prepare_cached("SELECT id FROM containers WHERE acl = ?")?;
+        let mut containers = db.prepare_cached(&format!("SELECT id, {IS_OUTSIDE} FROM containers WHERE acl = ?"))?;
         let mut heirs = db.prepare_cached("SELECT acl FROM acl_inherits WHERE connection = ? AND container = ?")?;
 
         let mut open: Vec<i64> = Vec::new();
@@ -89,19 +94,18 @@ impl Readable {
         if connection.includes(&connection.audience(), who) {
             name(kind::AUDIENCE, "")?;
         }
-        if connection.includes(&connection.anyone(), who) {
-            name(kind::ANYONE, "")?;
-        }
+        name(kind::ANYONE, "")?;
         while let Some(acl) = open.pop() {
             if self.lists.insert(acl, connection.key).is_some() {
                 continue;
             }
             let mut rows = containers.query([acl])?;
             while let Some(row) = rows.next()? {
-                let id: String = row.get(0)?;
-                if self.containers.insert((connection.key, id.clone())) {
-                    let heirs = heirs.query_map(params![connection.key, id], |row| row.get(0))?;
-                    open.extend(heirs.collect::<Result<Vec<i64>, _>>()?);
+                let (id, is_outside): (String, bool) = (row.get(0)?, row.get(1)?);
+                let heirs = heirs.query_map(params![connection.key, id], |row| row.get(0))?;
+                open.extend(heirs.collect::<Result<Vec<i64>, _>>()?);
+                if !is_outside {
+                    self.containers.insert((connection.key, id));
                 }
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn of(
     destination: Destination,
 ) -> Outcome<Audience> {
     let Some(live) = places::usable(as_caller, db, connection)? else { return Ok(Audience::Unknown) };
-    let mut labels = Labels::new(db, as_caller.tenant, &as_caller.readable.live);
+    let mut labels = Labels::at_service(db, as_caller.tenant, &as_caller.readable.live);
     match destination {
         Destination::Unknown => Ok(Audience::Unknown),
         Destination::Owner => {

@@ -7,16 +7,27 @@ use sallyport::ports::Committed;
 use sallyport_index::ContentHash;
 
 use super::acl::{Acls, columns};
+use super::places::{self, Bounds, OUTSIDE};
 use super::stream::Place;
 use super::withdraw;
 use crate::db::{Outcome, json};
+use crate::directory::containers;
 use crate::html;
 
 /// Applies the changes in order and counts them.
 pub(super) fn changes(db: &Connection, place: &Place, changes: &[Change], now: Timestamp) -> Outcome<Committed> {
-    let mut batch = Applying { db, place, now, acls: Acls::of(place.connection.key), done: Committed::default() };
+    let connection = place.connection.key;
+    let bounds = containers(db, connection)?.map(|allowed| Bounds::of(connection, allowed, changes));
+    let moved = match &bounds {
+        Some(bounds) => bounds.move_something(db)?,
+        None => false,
+    };
+    let mut batch = Applying { db, place, now, bounds, acls: Acls::of(connection), done: Committed::default() };
     for change in changes {
         batch.apply(change)?;
+    }
+    if let (Some(bounds), true) = (&batch.bounds, moved) {
+        places::keep_within(db, &place.connection, bounds.allowed())?;
     }
     Ok(batch.done)
 }
@@ -25,6 +36,7 @@ struct Applying<'a> {
     db: &'a Connection,
     place: &'a Place,
     now: Timestamp,
+    bounds: Option<Bounds>,
     acls: Acls,
     done: Committed,
 }
@@ -55,7 +67,17 @@ impl Applying<'_> {
         Ok(())
     }
 
+    /// Whether the grant lets in what stands in `container`.
+    fn admits(&self, container: Option<&str>) -> Outcome<bool> {
+        self.bounds.as_ref().map_or(Ok(true), |bounds| bounds.admit(self.db, container))
+    }
+
     fn upsert(&mut self, document: &Document) -> Outcome<()> {
+        if !self.admits(document.container.as_deref())? {
+            withdraw::document(self.db, &self.place.connection, &document.id)?;
+            self.done.refused += 1;
+            return Ok(());
+        }
         let (form, text) = form(&document.content);
         let (format, searched) = html::searchable(form, text);
         let content = ContentHash::of(&document.title, format, &searched);
@@ -165,6 +187,7 @@ impl Applying<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             ON CONFLICT DO UPDATE SET kind = ?3, name = ?4, folded = ?5, parent = ?6, acl = ?7";
         let Container { id, kind, name, parent, .. } = container;
+        let (kind, name) = if self.admits(Some(id))? { (kind.as_str(), name.as_str()) } else { OUTSIDE };
         let row = params![self.place.connection.key, id, kind, name, folded(name), parent, acl];
         self.db.prepare_cached(sql)?.execute(row)?;
         Ok(())

@@ -2,6 +2,7 @@
 
 mod acl;
 mod apply;
+pub(crate) mod places;
 mod stream;
 pub(crate) mod withdraw;
 

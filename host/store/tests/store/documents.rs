@@ -75,7 +75,7 @@ async fn places_are_found_by_name_and_id_as_far_as_the_caller_reads_them() {
     assert_eq!(given.store.with_id(&ann, &own.at.connection, "list").await.unwrap(), None, "bo's own connection");
 }
 
-fn tool(destination: ToolDestination) -> OfferedTool {
+pub(crate) fn tool(destination: ToolDestination) -> OfferedTool {
     OfferedTool {
         connection: ConnectionId::new("trello"),
         connection_name: "Trello".into(),

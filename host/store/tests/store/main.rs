@@ -6,6 +6,7 @@
 mod access;
 mod accounts;
 mod chunks;
+mod constraints;
 mod disk;
 mod documents;
 mod figures;
