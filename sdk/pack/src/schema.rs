@@ -217,7 +217,8 @@ mod tests {
         for circle in circles {
             assert!(refusal(&circle).is_some_and(|why| why.contains("refers to itself")), "{circle}");
         }
-        let deep = (0..100_000).fold(json!({}), |inner, _| json!({ "not": inner }));
+        let deep =
+            (0..100_000).fold(json!({}), |inner, _| Value::Object([("not".to_owned(), inner)].into_iter().collect()));
         assert!(refusal(&deep).is_some_and(|why| why.contains("flatten it")));
         // Such a value cannot be dropped either without a stack as deep.
         std::mem::forget(deep);
