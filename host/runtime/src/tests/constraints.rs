@@ -51,9 +51,12 @@ fn writes(world: &World) -> usize {
     world.service.seen().iter().filter(|seen| !seen.line().starts_with("GET")).count()
 }
 
+/// A method, a URL's path and a body.
+type Case<'a> = (&'static str, &'a str, &'a str);
+
 #[tokio::test]
 async fn a_write_outside_the_grants_containers_is_not_sent() {
-    let table: [(&[(&'static str, &str, &str)], usize, &str); 9] = [
+    let table: [(&[Case<'_>], usize, &str); 9] = [
         (&[("POST", "/items", r#"{"name":"a","list":"L1"}"#)], 1, ""),
         (&[("POST", "/items", r#"{"name":"a","list":"L9"}"#)], 0, "containers"),
         // One that is allowed beside one that is not.
