@@ -37,13 +37,16 @@ fn connector(all: &Value, id: &str) -> Value {
     all.as_array().expect("connectors").iter().find(|one| one["id"] == id).expect("it is installed").clone()
 }
 
+fn install<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["--data", data, "plugin", "install"], more].concat()
+}
+
 #[test]
 fn an_unsigned_file_takes_an_operators_word_and_a_signed_one_stays_its_publishers() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = text(dir.path()).to_owned() + "/data";
-    let install = |more: &[&str]| [&["--data", &data, "plugin", "install"][..], more].concat();
     let unsigned = trello();
-    let error = fails(&install(&[text(&unsigned)]));
+    let error = fails(&install(&data, &[text(&unsigned)]));
     assert!(error.contains("trello") && error.contains("--unsigned"), "{error}");
 
     let keys = ["one.pem", "two.pem"].map(|name| dir.path().join(name));
@@ -68,16 +71,16 @@ fn an_unsigned_file_takes_an_operators_word_and_a_signed_one_stays_its_publisher
     for verb in ["verify", "inspect"] {
         assert!(fails(&["plugin", verb, text(&touched)]).contains("touched.wasm"), "{verb}");
     }
-    assert!(fails(&install(&["--unsigned", text(&touched)])).contains("signature"));
+    assert!(fails(&install(&data, &["--unsigned", text(&touched)])).contains("signature"));
 
-    succeeds(&install(&[text(&signed[0])]));
+    succeeds(&install(&data, &[text(&signed[0])]));
     let ours = publishers[0].as_str().expect("a key");
     for refused in [&["--unsigned", text(&unsigned)][..], &[text(&signed[1])]] {
-        let error = fails(&install(refused));
+        let error = fails(&install(&data, refused));
         assert!(error.contains(ours) && error.contains("--new-publisher"), "{error}");
     }
     assert_eq!(output(&["--data", &data, "plugin", "list"])[0]["publisher"], publishers[0]);
-    succeeds(&install(&["--new-publisher", text(&signed[1])]));
+    succeeds(&install(&data, &["--new-publisher", text(&signed[1])]));
     assert_eq!(output(&["--data", &data, "plugin", "list"])[0]["publisher"], publishers[1]);
 }
 
