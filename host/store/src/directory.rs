@@ -36,11 +36,7 @@ impl Directory for Store {
 
     async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection> {
         let (tenant, id) = (tenant.clone(), id.clone());
-        let read = self.db.look(move |db| {
-            let sql = format!("{SELECT} WHERE t.id = ? AND c.id = ?");
-            let row = db.prepare_cached(&sql)?.query_row([tenant.as_str(), id.as_str()], columns).optional()?;
-            row.ok_or_else(|| missing(&id)).and_then(|row| connection(&tenant, row))
-        });
+        let read = self.db.look(move |db| Ok(one(db, &tenant, &id)?.0));
         Ok(read.await?)
     }
 
@@ -110,6 +106,15 @@ impl Directory for Store {
             let row = sql.query_row([id.as_str(), tenant.as_str()], |row| row.get(0)).optional()?;
             let body: Option<String> = row.ok_or_else(|| missing(&id))?;
             body.as_deref().map(unjson).transpose()
+        });
+        Ok(read.await?)
+    }
+
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        let read = self.db.look(move |db| {
+            let (connection, body) = one(db, &tenant, &id)?;
+            Ok((connection, body.as_deref().map(unjson).transpose()?))
         });
         Ok(read.await?)
     }
@@ -249,8 +254,19 @@ fn source(db: &Sqlite, tenant: i64, id: &SourceId) -> Outcome<i64> {
 }
 
 const SELECT: &str = "SELECT c.id, c.connector, c.provider, c.auth, c.owner, c.name, c.account, c.account_name,
-    c.workspace, s.id, c.audience, c.settings, c.state, c.created
-    FROM connections c JOIN tenants t ON t.key = c.tenant JOIN sources s ON s.key = c.source";
+    c.workspace, s.id, c.audience, c.settings, c.state, c.created, g.body
+    FROM connections c JOIN tenants t ON t.key = c.tenant JOIN sources s ON s.key = c.source
+    LEFT JOIN grants g ON g.connection = c.key";
+
+/// A connection, and its grant's body.
+fn one(db: &Sqlite, tenant: &TenantId, id: &ConnectionId) -> Outcome<(Connection, Option<String>)> {
+    let row = db
+        .prepare_cached(&format!("{SELECT} WHERE t.id = ? AND c.id = ?"))?
+        .query_row([tenant.as_str(), id.as_str()], |row| Ok((columns(row)?, row.get(14)?)))
+        .optional()?;
+    let (row, grant) = row.ok_or_else(|| missing(id))?;
+    Ok((connection(tenant, row)?, grant))
+}
 
 /// A connection before its words and JSON are read.
 struct Columns {

@@ -1,12 +1,13 @@
 //! Rate tokens, shared by every process on the store.
 //!
-//! A window is cut into ten slices, and what was drawn is counted per slice. A token is to be had while the tokens of the
-//! running slice and the ten before it are fewer than the rate: so no stretch of time as long as the window ever sees
-//! more, wherever it begins. (A token bucket lets twice as many through around a pause, which a provider that counts
-//! strictly answers with 429.)
+//! A window is cut into slices, and what was drawn is counted per slice. A drawn token may be used in its slice and in the
+//! next, so it counts for a window and two slices from the slice in which it was drawn: no stretch of time as long as the
+//! window ever sees more than the rate, wherever it begins. (A token bucket lets twice as many through around a pause,
+//! which a provider that counts strictly answers with 429.)
 //!
-//! A process that asks often within a slice draws several tokens at once and keeps them until the slice ends; what it
-//! does not use counts as used.
+//! A process that asks often draws several tokens at once and keeps them; before they run out it draws the next ones
+//! beside the requests, so that a request that finds one waits for no transaction. What a process does not use counts
+//! as used. A rate too small for a batch is drawn from one by one, by the request that needs it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,8 @@ use crate::Store;
 use crate::db::{Outcome, json, unjson};
 
 /// Slices of a window.
-const SLICES: u64 = 10;
-/// The most tokens that a process keeps, and the share of a rate that it keeps at most.
+const SLICES: u64 = 20;
+/// The most tokens that a process draws at once, and the share of a rate that it draws at most.
 const KEPT: u32 = 16;
 const KEPT_SHARE: u32 = 16;
 
@@ -35,73 +36,87 @@ pub(crate) struct Drawn {
 
 #[derive(Clone, Copy, Default)]
 struct Kept {
+    /// Drawn in the last slice and in this one.
+    batches: [Batch; 2],
+    /// How many were drawn the last time: doubled while this process asks often.
+    drew: u32,
+    /// The next ones are being drawn.
+    drawing: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Batch {
     slice: u64,
     left: u32,
-    /// How many were drawn the last time: doubled while the slice lasts.
-    drew: u32,
+}
+
+impl Kept {
+    /// What may be used in `slice`.
+    fn left(&self, slice: u64) -> u32 {
+        self.batches.iter().filter(|batch| batch.slice + 1 >= slice).map(|batch| batch.left).sum()
+    }
+
+    /// Uses the oldest; gives its slice.
+    fn spend(&mut self, slice: u64) -> Option<u64> {
+        let usable = |batch: &&mut Batch| batch.slice + 1 >= slice && batch.left > 0;
+        let batch = self.batches.iter_mut().filter(usable).min_by_key(|batch| batch.slice)?;
+        batch.left -= 1;
+        Some(batch.slice)
+    }
+
+    fn keep(&mut self, slice: u64, count: u32) {
+        match self.batches.iter_mut().find(|batch| batch.slice == slice) {
+            Some(batch) => batch.left += count,
+            None => {
+                let [first, second] = self.batches;
+                let newer = if first.slice > second.slice { first } else { second };
+                self.batches = [newer, Batch { slice, left: count }];
+            }
+        }
+    }
+
+    /// How many to draw next.
+    fn next(&self, bucket: &Bucket) -> u32 {
+        (self.drew * 2).clamp(1, (bucket.rate.requests / KEPT_SHARE).clamp(1, KEPT))
+    }
 }
 
 #[async_trait]
 impl Limiter for Store {
     async fn take(&self, _at: &Authority, buckets: &[Bucket]) -> StoreResult<Option<u64>> {
-        if self.drawn.spend(buckets, self.db.now().0) {
+        if self.spend(buckets) {
             return Ok(None);
         }
         let _turn = self.drawn.turn.lock().await;
+        // What others drew meanwhile is there now.
+        if self.spend(buckets) {
+            return Ok(None);
+        }
         let now = self.db.now().0;
-        let mut wanted = Vec::new();
-        let mut used = Vec::new();
+        let (mut wanted, mut used) = (Vec::new(), Vec::new());
         {
             let mut kept = self.drawn.lock();
             for bucket in buckets {
-                let slice = now / width(bucket);
                 let entry = kept.entry(bucket.key.clone()).or_default();
-                if entry.slice != slice {
-                    *entry = Kept { slice, ..Kept::default() };
-                }
-                if entry.left > 0 {
-                    entry.left -= 1;
-                    used.push((bucket.key.clone(), slice));
-                } else {
-                    let most = (bucket.rate.requests / KEPT_SHARE).clamp(1, KEPT);
-                    wanted.push((bucket.clone(), (entry.drew * 2).clamp(1, most)));
+                match entry.spend(now / width(bucket)) {
+                    Some(slice) => used.push((bucket, slice)),
+                    None => wanted.push((bucket.clone(), entry.next(bucket))),
                 }
             }
         }
-        if wanted.is_empty() {
-            return Ok(None);
-        }
-        let asked = wanted.clone();
-        // Nobody else's draw changes what this one may do: one transaction for all buckets.
-        let answer = self.db.write(Durability::Eventual, move |db| draw(db, &asked, now)).await;
-        let mut kept = self.drawn.lock();
-        match answer {
-            Ok(Drew::Tokens(counts)) => {
-                for ((bucket, _), count) in wanted.into_iter().zip(counts) {
-                    let slice = now / width(&bucket);
-                    let entry = kept.entry(bucket.key).or_default();
-                    if entry.slice == slice {
-                        entry.left += count - 1;
-                        entry.drew = count;
-                    }
-                }
-                Ok(None)
-            }
-            nothing => {
-                for (key, slice) in used {
-                    if let Some(entry) = kept.get_mut(&key).filter(|entry| entry.slice == slice) {
-                        entry.left += 1;
-                    }
-                }
-                match nothing? {
-                    Drew::Wait(millis) => Ok(Some(millis)),
-                    Drew::Tokens(_) => Ok(None),
-                }
+        let answer = self.draw(wanted, now, 1).await;
+        if !matches!(answer, Ok(None)) {
+            let mut kept = self.drawn.lock();
+            for (bucket, slice) in used {
+                kept.entry(bucket.key.clone()).or_default().keep(slice, 1);
             }
         }
+        answer
     }
 
     async fn drained(&self, _at: &Authority, bucket: &Bucket, millis: u64) -> StoreResult<()> {
+        // What is being drawn was there before the provider said so: it is thrown away with the rest.
+        let _turn = self.drawn.turn.lock().await;
         self.drawn.lock().remove(&bucket.key);
         let (bucket, until) = (bucket.clone(), self.db.now().plus(millis).0);
         let write = self.db.write(Durability::Eventual, move |db| {
@@ -114,27 +129,75 @@ impl Limiter for Store {
     }
 }
 
+impl Store {
+    /// Uses a kept token of every bucket, or none; where few are left, more are drawn beside.
+    fn spend(&self, buckets: &[Bucket]) -> bool {
+        let now = self.db.now().0;
+        let mut low = Vec::new();
+        {
+            let mut kept = self.drawn.lock();
+            let has = |bucket: &Bucket| kept.get(&bucket.key).is_some_and(|it| it.left(now / width(bucket)) > 0);
+            if !buckets.iter().all(has) {
+                return false;
+            }
+            for bucket in buckets {
+                let slice = now / width(bucket);
+                if let Some(entry) = kept.get_mut(&bucket.key) {
+                    entry.spend(slice);
+                    // Those of the last slice are good for this one only.
+                    let fresh: u32 = entry.batches.iter().filter(|it| it.slice >= slice).map(|it| it.left).sum();
+                    if !entry.drawing && fresh <= entry.drew / 2 {
+                        entry.drawing = true;
+                        low.push((bucket.clone(), entry.next(bucket)));
+                    }
+                }
+            }
+        }
+        if !low.is_empty() {
+            tokio::spawn(self.clone().top_up(low));
+        }
+        true
+    }
+
+    async fn top_up(self, low: Vec<(Bucket, u32)>) {
+        let _turn = self.drawn.turn.lock().await;
+        for (bucket, count) in low {
+            let key = bucket.key.clone();
+            // An empty bucket and a store that fails are for the request to meet that finds nothing kept.
+            let drew = self.draw(vec![(bucket, count)], self.db.now().0, 0).await;
+            if let Err(error) = drew {
+                tracing::debug!(%error, "rate tokens could not be drawn ahead");
+            }
+            if let Some(entry) = self.drawn.lock().get_mut(&key) {
+                entry.drawing = false;
+            }
+        }
+    }
+
+    /// Draws from all buckets or from none, in one transaction; uses `used` of each and keeps the rest. `Some` is how
+    /// long to wait where nothing is left.
+    async fn draw(&self, wanted: Vec<(Bucket, u32)>, now: u64, used: u32) -> StoreResult<Option<u64>> {
+        let asked = wanted.clone();
+        match self.db.write(Durability::Eventual, move |db| draw(db, &asked, now)).await? {
+            Drew::Wait(millis) => Ok(Some(millis)),
+            Drew::Tokens(counts) => {
+                let mut kept = self.drawn.lock();
+                for ((bucket, _), count) in wanted.into_iter().zip(counts) {
+                    let slice = now / width(&bucket);
+                    let entry = kept.entry(bucket.key).or_default();
+                    entry.keep(slice, count.saturating_sub(used));
+                    entry.drew = count;
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
 impl Drawn {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         // What a panicking holder left is at worst a token too few.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Uses a kept token of every bucket, or none.
-    fn spend(&self, buckets: &[Bucket], now: u64) -> bool {
-        let mut kept = self.lock();
-        let has = |bucket: &Bucket| {
-            kept.get(&bucket.key).is_some_and(|entry| entry.slice == now / width(bucket) && entry.left > 0)
-        };
-        if !buckets.iter().all(has) {
-            return false;
-        }
-        for bucket in buckets {
-            if let Some(entry) = kept.get_mut(&bucket.key) {
-                entry.left = entry.left.saturating_sub(1);
-            }
-        }
-        true
     }
 }
 
@@ -184,7 +247,7 @@ impl Level {
         let Some((slices, blocked, millis)) = row else { return Ok(Self { slices: Vec::new(), blocked: 0 }) };
         // Under another window slices have other numbers; the count begins anew.
         let mut slices: Vec<(u64, u32)> = if millis == window(bucket) { unjson(&slices)? } else { Vec::new() };
-        slices.retain(|(slice, _)| slice + SLICES >= now / width(bucket));
+        slices.retain(|(slice, _)| slice + SLICES + 1 >= now / width(bucket));
         Ok(Self { slices, blocked })
     }
 
@@ -198,7 +261,7 @@ impl Level {
         let count = count.min(most.saturating_sub(drawn));
         if count == 0 {
             let oldest = self.slices.iter().map(|(slice, _)| *slice).min().unwrap_or(now / width);
-            return Err(((oldest + SLICES + 1) * width).saturating_sub(now).max(1));
+            return Err(((oldest + SLICES + 2) * width).saturating_sub(now).max(1));
         }
         let slice = now / width;
         match self.slices.iter_mut().find(|(number, _)| *number == slice) {

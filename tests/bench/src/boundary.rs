@@ -12,11 +12,12 @@ use sallyport::ids::ToolName;
 use sallyport::invoke::measure_scan;
 use sallyport::tool::{ToolCall, Tools as _, Verdict};
 use serde_json::json;
+use tracing::instrument::WithSubscriber as _;
 
 use crate::Setup;
 use crate::figure::{Figure, Times};
 use crate::host::{self, Host, token};
-use crate::hostile;
+use crate::{hostile, log, neighbours};
 
 /// Guests that want more memory than they may have, each in its way.
 const GREEDY: [&str; 5] = ["grows-memory", "grows-tables", "aliases", "handles-for-ever", "floods-the-log"];
@@ -26,7 +27,9 @@ const DEADLINE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![gate(setup).await?, scan()?];
-    figures.extend(guests(setup).await?);
+    // What the guests log is theirs to say, and nothing for a terminal.
+    figures.extend(guests(setup).with_subscriber(log::kept().1).await?);
+    figures.push(neighbours::measure(setup).await?);
     Ok(figures)
 }
 
@@ -82,7 +85,7 @@ async fn guests(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     for name in ["spins"].into_iter().chain(GREEDY) {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("hostile.wasm");
-        std::fs::write(&file, hostile::sealed(&hostile::module(name)?, &std::fs::read(&setup.hello)?)?)?;
+        std::fs::write(&file, hostile::sealed(&hostile::module(name)?, &std::fs::read(&setup.hello)?, |_| ())?)?;
         let host = Host::within(&[("hello.api", "http://127.0.0.1:9")], limits.clone()).await?;
         let secret = token("bench-token-0123456789");
         let connection = host.connect(&file, "hello", "token", secret, &["notes.read"]).await?;

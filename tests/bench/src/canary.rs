@@ -16,10 +16,12 @@ use sallyport::ids::ToolName;
 use sallyport::ports::Directory as _;
 use sallyport::tool::{ToolCall, Tools as _, Verdict};
 use serde_json::json;
+use tracing::instrument::WithSubscriber as _;
 
 use crate::Setup;
 use crate::figure::Figure;
 use crate::host::{Host, token};
+use crate::log;
 
 const CANARY: &str = "canary~4b/Zq+7TtEw0.yG2";
 
@@ -69,6 +71,7 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
     let connection = host.connect(&setup.hello, "hello", "token", token(CANARY), &["notes.read"]).await?;
     let host = host.reopened(&[("hello.api", &url)])?;
     let mut said = String::new();
+    let (log, logs) = log::kept();
     for _ in 0..runs {
         let call = ToolCall {
             connection: connection.id.clone(),
@@ -77,7 +80,7 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
             verdict: Verdict::Allow,
             context: None,
         };
-        let outcome = host.runtime.call(&host.caller, call).await;
+        let outcome = host.runtime.call(&host.caller, call).with_subscriber(logs.clone()).await;
         ensure!(outcome.is_err(), "an answer with the token in it was given: {outcome:?}");
         said = format!("{outcome:?}\n");
         ensure!(count(said.as_bytes()) == 0, "the token is in {said}");
@@ -86,7 +89,9 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
     }
     let echoed = turn.load(Ordering::Relaxed);
     ensure!(echoed >= runs, "{echoed} answers held the token, of {runs}");
-    let (mut bytes, mut found) = (0, 0);
+    let log = log.taken();
+    ensure!(log.len() > runs, "the host logged nothing of what it dropped");
+    let (mut bytes, mut found) = (log.len(), count(&log));
     files(&host.folder.path().join("data"), &mut |content| {
         bytes += content.len();
         found += count(content);
@@ -95,7 +100,7 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
         name: "canary bytes found after a service gave the token back",
         value: format!("{found} in {runs} runs"),
         beside: format!(
-            "looked through: every result, and {bytes} bytes of the data directory with its log; last said: {}",
+            "looked through: every result, and {bytes} bytes of the log at its finest and of the data directory; last said: {}",
             said.trim()
         ),
         target: Some("0 in 10,000 runs"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -28,11 +29,15 @@ auth = []
 "#;
 
 /// A runtime over a SQLite store in a folder of its own.
-pub(crate) struct Host {
-    pub(crate) runtime: Runtime,
-    pub(crate) caller: Caller,
-    pub(crate) store: Arc<Store>,
-    pub(crate) folder: TempDir,
+pub struct Host {
+    /// With every port.
+    pub runtime: Runtime,
+    /// Of the one tenant, with every role.
+    pub caller: Caller,
+    /// Behind the ports.
+    pub store: Arc<Store>,
+    /// With the data directory `data` in it.
+    pub folder: TempDir,
 }
 
 impl Host {
@@ -41,25 +46,39 @@ impl Host {
     }
 
     pub(crate) async fn within(repoint: &[(&str, &str)], limits: Limits) -> anyhow::Result<Self> {
+        Self::with(HELLO, repoint, limits).await
+    }
+
+    /// A host whose operator registered these providers, with requests to these origins sent elsewhere.
+    ///
+    /// # Errors
+    /// Whatever could not be set up.
+    pub async fn with(registry: &str, repoint: &[(&str, &str)], limits: Limits) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         let store = tokio::task::spawn_blocking(move || Store::open(data)).await??;
         let tenant = TenantId::new("bench");
         store.accounts().create_tenant(&tenant, "bench").await?;
-        Self::over(Arc::new(store), folder, repoint, limits)
+        Self::over(Arc::new(store), folder, registry, repoint, limits)
     }
 
     /// Another process on the same data, with its requests sent elsewhere.
     pub(crate) fn reopened(self, repoint: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::over(self.store, self.folder, repoint, Limits::default())
+        Self::over(self.store, self.folder, HELLO, repoint, Limits::default())
     }
 
-    fn over(store: Arc<Store>, folder: TempDir, repoint: &[(&str, &str)], limits: Limits) -> anyhow::Result<Self> {
+    fn over(
+        store: Arc<Store>,
+        folder: TempDir,
+        registry: &str,
+        repoint: &[(&str, &str)],
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
         let tenant = TenantId::new("bench");
         let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
         let master = MasterKey::open_or_create(&folder.path().join("master.key"))?;
         let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
-            .registry(Registry::default().extended(HELLO)?)
+            .registry(Registry::default().extended(registry)?)
             .component_cache(folder.path().join("compiled"))
             .wire(wire)
             .limits(limits)
@@ -70,7 +89,10 @@ impl Host {
     }
 
     /// Installs a connector and connects it, with these capabilities unasked.
-    pub(crate) async fn connect(
+    ///
+    /// # Errors
+    /// What installing and connecting answer.
+    pub async fn connect(
         &self,
         file: &Path,
         connector: &str,
@@ -96,18 +118,30 @@ impl Host {
 }
 
 /// A secret that does not expire.
-pub(crate) fn token(text: impl Into<String>) -> NewSecret {
+pub fn token(text: impl Into<String>) -> NewSecret {
     NewSecret { access: Secret::new(text.into()), refresh: None, expires_in: None, scopes: Vec::new() }
 }
 
 /// The example connector's service: one note of 1 KB. Gives its URL; it lives as long as the process.
 pub(crate) async fn notes() -> anyhow::Result<String> {
+    notes_after(Duration::ZERO).await
+}
+
+/// The same, with an answer after this long.
+pub(crate) async fn notes_after(pause: Duration) -> anyhow::Result<String> {
     let note = json!({
         "id": "n1", "title": "A note", "text": "x".repeat(880), "etag": "1", "updated": "2026-01-01T00:00:00Z",
         "readers": ["bench@example.com"],
     });
     let me = json!({ "id": "u1", "name": "Bench", "email": "bench@example.com" });
-    let answer = |value: Value| move || async move { Json(value) };
+    let answer = |value: Value| {
+        move || async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Json(value)
+        }
+    };
     let router = Router::new()
         .route("/v1/me", get(answer(me)))
         .route("/v1/notes/{id}", get(answer(note)))

@@ -7,8 +7,10 @@ mod boundary;
 mod canary;
 mod engine;
 mod figure;
-mod host;
+pub mod host;
 pub mod hostile;
+mod log;
+mod neighbours;
 mod sync;
 mod tool_call;
 

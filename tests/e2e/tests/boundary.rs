@@ -58,7 +58,7 @@ fn bomb() -> Vec<u8> {
         let _ = writeln!(wat, "(func (export \"f{number}\") (param i64 i64) (result i64) {steps} (local.get 0))");
     }
     wat.push(')');
-    hostile::sealed(&wat, &hello()).expect("a connector file")
+    hostile::sealed(&wat, &hello(), |_| ()).expect("a connector file")
 }
 
 #[test]

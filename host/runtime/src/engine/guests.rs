@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
+use tracing::instrument::WithSubscriber as _;
 
 /// Set by a guest's first tick.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +39,8 @@ impl Guests {
         Ok(Self(Arc::new(Threads(Some(runtime)))))
     }
 
-    /// Runs `work` here until it computes, and on these threads from then on. Its sockets, timers and tasks are those of
-    /// the runtime that calls. A caller who goes away takes the work along.
+    /// Runs `work` here until it computes, and on these threads from then on. Its sockets, timers, tasks and log are
+    /// those of the runtime that calls. A caller who goes away takes the work along.
     ///
     /// # Panics
     /// With what `work` panics with.
@@ -58,7 +59,7 @@ impl Guests {
             return done;
         }
         let runtime = self.0.0.as_ref().expect("it is taken when the last of them is dropped");
-        let task = runtime.spawn(Inside { outer: Handle::current(), work });
+        let task = runtime.spawn(Inside { outer: Handle::current(), work }.with_current_subscriber());
         let _cut = CutOff(task.abort_handle());
         task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }

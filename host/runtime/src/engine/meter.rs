@@ -10,12 +10,22 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 
 /// Adds up CPU time; clones share the sum.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Meter(Arc<AtomicU64>);
+#[derive(Clone, Debug)]
+pub(crate) struct Meter(Option<Arc<AtomicU64>>);
 
 impl Meter {
+    /// One that counts, or one that spares the two system calls of every poll and stays at nothing.
+    pub(crate) fn counting(counts: bool) -> Self {
+        Self(counts.then(Arc::default))
+    }
+
+    /// Another sum, counted where this one is.
+    pub(crate) fn beside(&self) -> Self {
+        Self::counting(self.0.is_some())
+    }
+
     pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        self.0.as_ref().map_or(Duration::ZERO, |sum| Duration::from_nanos(sum.load(Ordering::Relaxed)))
     }
 }
 
@@ -33,11 +43,12 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(sum) = self.meter.0.clone() else { return self.future.as_mut().poll(cx) };
         let start = ThreadTime::try_now();
         let polled = self.future.as_mut().poll(cx);
         if let Ok(time) = start.and_then(|start| start.try_elapsed()) {
             let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-            self.meter.0.fetch_add(nanos, Ordering::Relaxed);
+            sum.fetch_add(nanos, Ordering::Relaxed);
         }
         polled
     }

@@ -67,7 +67,8 @@ impl State {
     pub(crate) fn new(bound: Bound, budget: Budget, work: Work) -> Self {
         Self {
             budget,
-            host_time: Meter::default(),
+            // Nobody is told what a tool call took but the log.
+            host_time: Meter::counting(!matches!(work, Work::Tool(_)) || tracing::enabled!(tracing::Level::DEBUG)),
             services: bound.services,
             at: bound.at,
             live: bound.live,

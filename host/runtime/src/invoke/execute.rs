@@ -9,7 +9,7 @@ use wasmtime::component::Instance;
 use crate::blame::Blame;
 use crate::engine::exports::sallyport::connector::{account, sync, tools};
 use crate::engine::imports::connector::types::Failure;
-use crate::engine::{Budget, Engine, Limit, Limits, Loaded, Meter, metered};
+use crate::engine::{Budget, Engine, Limit, Limits, Loaded, metered};
 use crate::error::InvokeError;
 use crate::host::{State, Work};
 use crate::ports::End;
@@ -96,8 +96,8 @@ pub(super) async fn execute(
 
 async fn run_once(engine: &Engine, component: &Loaded, state: State, pace: Pace, call: Call) -> Executed<Returned> {
     let begun = Instant::now();
-    let all = Meter::default();
     let host = state.host_time.clone();
+    let all = host.beside();
     let longest = pace.wall(&state.limits);
     let mut store = engine.store(state);
     let ran = tokio::time::timeout(longest, metered(&all, run(&mut store, component, call))).await;

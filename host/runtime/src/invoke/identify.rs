@@ -32,7 +32,7 @@ impl Runtime {
     /// # Errors
     /// [`InvokeError::NotFound`] for a connection that is not this caller's, else what the connector says.
     pub async fn identify(&self, caller: &Caller, connection: &ConnectionId) -> Result<Identity, InvokeError> {
-        let bench = self.bench(self.visible(caller, connection).await?).await?;
+        let bench = self.bench_for(caller, connection).await?;
         self.identify_on(caller, &bench).await
     }
 

@@ -78,7 +78,7 @@ impl Runtime {
         answer: &[u8],
         rounds: usize,
     ) -> Result<Vec<Duration>, InvokeError> {
-        let bench = self.bench(self.visible(caller, connection).await?).await?;
+        let bench = self.bench_for(caller, connection).await?;
         let services = self.services();
         let live = bench.live(&Standing::Tool { tool: tool.clone() }, services.clock.now())?;
         let at = Authority {
@@ -150,7 +150,7 @@ impl Runtime {
         arguments: &str,
         rounds: usize,
     ) -> Result<CallFigures, InvokeError> {
-        let bench = self.bench(self.visible(caller, connection).await?).await?;
+        let bench = self.bench_for(caller, connection).await?;
         let plain = bare::Bare::new(file).map_err(|error| InvokeError::Component(format!("{error:#}")))?;
         let mut figures = CallFigures::default();
         for _ in 0..rounds {

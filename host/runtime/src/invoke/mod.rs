@@ -8,6 +8,7 @@ mod bounds;
 mod codec;
 mod connect;
 mod decide;
+mod detached;
 mod execute;
 mod gate;
 mod identify;

@@ -42,17 +42,22 @@ impl Bench {
 }
 
 impl Runtime {
-    /// The connection for this caller: the workspace's, or their own. Any other is absent.
-    pub(super) async fn visible(&self, caller: &Caller, id: &ConnectionId) -> Result<Connection, InvokeError> {
-        let connection = self.services().directory.connection(&caller.tenant, id).await?;
+    /// A connection that works for this caller: the workspace's, or their own. Any other is absent.
+    pub(super) async fn bench_for(&self, caller: &Caller, id: &ConnectionId) -> Result<Bench, InvokeError> {
+        let (connection, grant) = self.services().directory.granted(&caller.tenant, id).await?;
         if !may_use(caller, &connection) {
             return Err(InvokeError::NotFound { what: format!("connection {id}") });
         }
-        Ok(connection)
+        self.bench_with(connection, grant).await
     }
 
     /// A connection that works, with its grant and its live component.
     pub(super) async fn bench(&self, connection: Connection) -> Result<Bench, InvokeError> {
+        let grant = self.services().directory.grant(&connection.tenant, &connection.id).await?;
+        self.bench_with(connection, grant).await
+    }
+
+    async fn bench_with(&self, connection: Connection, grant: Option<Grant>) -> Result<Bench, InvokeError> {
         match connection.state {
             ConnectionState::Live => {}
             ConnectionState::NeedsReauth => {
@@ -65,17 +70,15 @@ impl Runtime {
                 return Err(InvokeError::Forbidden { reason });
             }
         }
-        let services = self.services();
-        let grant = services.directory.grant(&connection.tenant, &connection.id).await?;
-        let installed = services.catalog.live(&connection.connector).await?;
+        let installed = self.services().catalog.live(&connection.connector).await?;
         let component = self.component(&installed.digest).await?;
         Ok(Bench { connection: Arc::new(connection), grant, component })
     }
 
     /// The same for the host's own work.
     pub(super) async fn bench_of(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Bench, InvokeError> {
-        let connection = self.services().directory.connection(tenant, id).await?;
-        self.bench(connection).await
+        let (connection, grant) = self.services().directory.granted(tenant, id).await?;
+        self.bench_with(connection, grant).await
     }
 
     /// A component by its digest, compiled and ready; read once a process.

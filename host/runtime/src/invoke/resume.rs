@@ -15,6 +15,7 @@ use crate::tool::{Done, Outcome};
 
 use super::bounds::Bounds;
 use super::decide::not_waiting;
+use super::detached::detached;
 use super::execute::end;
 use super::gate::Gate;
 use super::prepare::Bench;
@@ -53,8 +54,7 @@ impl Runtime {
     pub async fn resume_as_host(&self, tenant: &TenantId, id: &InvocationId) -> Result<Outcome, InvokeError> {
         let (runtime, tenant, id) = (self.clone(), tenant.clone(), id.clone());
         // Whoever asked may go away; a write is not cut off by that.
-        let task = tokio::spawn(async move { runtime.resume_tool(&tenant, &id).await });
-        task.await.map_err(|error| InvokeError::Host(error.to_string()))?
+        detached(async move { runtime.resume_tool(&tenant, &id).await }).await
     }
 
     async fn resume_tool(&self, tenant: &TenantId, id: &InvocationId) -> Result<Outcome, InvokeError> {

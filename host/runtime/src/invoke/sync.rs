@@ -16,6 +16,7 @@ use crate::ids::{ConnectionId, InvocationId, StreamId, TenantId};
 use crate::ports::{Durability, End, Entry, Event, Finish, Plan, PullState, Standing, StoreError};
 use crate::runtime::Runtime;
 
+use super::detached::detached;
 use super::execute::{Call, Executed, Pace, Returned, Usage, end, execute, failure};
 use super::prepare::Bench;
 use super::staging::{Staging, Tally};
@@ -175,8 +176,7 @@ impl Runtime {
         let (runtime, tenant, connection) = (self.clone(), tenant.clone(), connection.clone());
         let progress: Progress = Arc::new(progress);
         // Whoever asked may go away: a pull then still ends at a checkpoint and gives its lease back.
-        let task = tokio::spawn(async move { runtime.sync_streams(&tenant, &connection, options, progress).await });
-        task.await.map_err(|error| InvokeError::Host(error.to_string()))?
+        detached(async move { runtime.sync_streams(&tenant, &connection, options, progress).await }).await
     }
 
     async fn sync_streams(

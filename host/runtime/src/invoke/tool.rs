@@ -17,6 +17,7 @@ use crate::runtime::Runtime;
 use crate::tool::{Done, OfferedTool, Outcome, ToolCall, ToolDestination, ToolEffect, Tools, Verdict};
 
 use super::bounds::Bounds;
+use super::detached::detached;
 use super::execute::{Call, Pace, Returned, end, execute, failure};
 use super::gate::Gate;
 use super::prepare::{Bench, may_use};
@@ -80,15 +81,14 @@ impl Tools for Runtime {
     async fn call(&self, caller: &Caller, call: ToolCall) -> Result<Outcome, InvokeError> {
         let (runtime, caller) = (self.clone(), caller.clone());
         // A caller who goes away does not cut off a write.
-        let task = tokio::spawn(async move { runtime.call_tool(caller, call).await });
-        task.await.map_err(|error| InvokeError::Host(error.to_string()))?
+        detached(async move { runtime.call_tool(caller, call).await }).await
     }
 }
 
 impl Runtime {
     async fn call_tool(&self, caller: Caller, call: ToolCall) -> Result<Outcome, InvokeError> {
         let services = Arc::clone(self.services());
-        let bench = self.bench(self.visible(&caller, &call.connection).await?).await?;
+        let bench = self.bench_for(&caller, &call.connection).await?;
         let (declared, described) = bench.tool(&call.tool)?;
         let standing = Standing::Tool { tool: call.tool.clone() };
         let now = services.clock.now();

@@ -25,6 +25,8 @@ pub trait Directory: Send + Sync {
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()>;
     /// The connection's grant; `None` is "nothing is granted".
     async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>>;
+    /// A connection with its grant, both as of one moment.
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)>;
     /// Withdraws it: what is being pulled under it can no longer commit. What it bounded stays bounded.
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()>;
     /// Whether anything is granted for any connection of this connector, in whatever tenant: a connector is the host's, and

@@ -80,6 +80,13 @@ impl ports::Directory for MemoryStore {
         Ok(self.directory.grants.lock().get(&key(tenant, connection)).cloned())
     }
 
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)> {
+        // The lock of the grants is held over both.
+        let grants = self.directory.grants.lock();
+        let found = self.directory.connections.lock().get(&key(tenant, id)).cloned().ok_or_else(|| absent(id))?;
+        Ok((found, grants.get(&key(tenant, id)).cloned()))
+    }
+
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {
         self.directory.grants.lock().remove(&key(tenant, connection));
         self.stop_pulls(tenant, connection, false);

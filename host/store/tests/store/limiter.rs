@@ -1,5 +1,10 @@
 //! Rate tokens over processes.
 
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt as _;
 use sallyport::ids::ConnectionId;
 use sallyport::ports::{Bucket, Limiter, Rate};
 use sallyport_store::Store;
@@ -88,4 +93,81 @@ async fn a_bucket_that_the_provider_calls_empty_is_empty_for_all() {
     }
     given.clock.forward(5_000);
     assert_eq!(take(&other, &[bucket]).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_often_waits_for_no_transaction() {
+    let given = Given::new().await;
+    let bucket = [bucket("b", 10_000, 600_000)];
+    for _ in 0..40 {
+        assert_eq!(take(&given.store, &bucket).await, None);
+    }
+    // From here on nobody waits: what a request would have to draw itself it does not get. Two batches are kept at most.
+    let (began, mut had) = (Instant::now(), 0);
+    while had < 200 {
+        match take(&given.store, &bucket).now_or_never() {
+            Some(answer) => {
+                assert_eq!(answer, None);
+                had += 1;
+            }
+            None => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{had} tokens, and no more were drawn ahead");
+    }
+}
+
+fn millis() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// What each of the processes does: asks for as much as it can get, and says between which moments it got each.
+async fn ask_for_five_seconds(folder: &str) {
+    let store = Store::open(folder).unwrap();
+    let (began, bucket) = (Instant::now(), [bucket("shared", 64, 2_000)]);
+    while began.elapsed() < Duration::from_secs(5) {
+        let before = millis();
+        match take(&store, &bucket).await {
+            None => println!("\ntook {before} {}", millis()),
+            Some(wait) => tokio::time::sleep(Duration::from_millis(wait.min(50))).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn four_processes_on_one_bucket_never_pass_its_rate() {
+    const FOLDER: &str = "SALLYPORT_TEST_BUCKET";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        return ask_for_five_seconds(&folder).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let processes: Vec<_> = (0..4)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "limiter::four_processes_on_one_bucket_never_pass_its_rate", "--nocapture"])
+                .env(FOLDER, folder.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut took: Vec<(u64, u64)> = Vec::new();
+    for mut process in processes {
+        let mut said = String::new();
+        process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(process.wait().unwrap().success(), "{said}");
+        let times = said.lines().filter_map(|line| {
+            let (before, after) = line.strip_prefix("took ")?.split_once(' ')?;
+            Some((before.parse().ok()?, after.parse().ok()?))
+        });
+        let before = took.len();
+        took.extend(times);
+        assert!(took.len() > before, "one of them got nothing: {said}");
+    }
+    for (from, _) in &took {
+        // Only what lies wholly within the window surely happened in it.
+        let within = took.iter().filter(|(before, after)| before >= from && *after < from + 2_000).count();
+        assert!(within <= 64, "{within} requests in the window from {from}");
+    }
+    assert!(took.len() > 64, "{} requests went out in five seconds", took.len());
 }

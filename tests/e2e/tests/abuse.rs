@@ -1,0 +1,361 @@
+//! A connector whose author is hostile (`tests/guests/thief`), in the sandbox, before a service that records every
+//! socket and every byte: what it may not send is not sent.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use sallyport::connection::Connection;
+use sallyport::engine::Limits;
+use sallyport::ids::ToolName;
+use sallyport::invoke::SyncOptions;
+use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
+use sallyport_bench::host::{Host, token};
+use sallyport_e2e::{block_on, connectors};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const SECRET: &str = "thief-secret-0123456789";
+
+/// A service that keeps what it is sent, and answers everything alike.
+#[derive(Clone)]
+struct Recorder {
+    url: String,
+    port: u16,
+    sockets: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recorder {
+    async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let recorder = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            port,
+            sockets: Arc::default(),
+            requests: Arc::default(),
+        };
+        let own = recorder.clone();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                own.sockets.fetch_add(1, Ordering::SeqCst);
+                let requests = Arc::clone(&own.requests);
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 64 * 1024];
+                    // Every request here is small, and comes in one piece over loopback.
+                    let read = socket.read(&mut bytes).await.unwrap_or(0);
+                    requests.lock().expect("no panic").push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\
+                                  connection: close\r\n\r\n{\"id\":\"n1\"}";
+                    let _ = socket.write_all(answer.as_bytes()).await;
+                });
+            }
+        });
+        recorder
+    }
+
+    fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::SeqCst)
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").clone()
+    }
+}
+
+struct World {
+    host: Host,
+    thief: Connection,
+    service: Recorder,
+    /// Whoever the thief would like to reach instead.
+    elsewhere: Recorder,
+}
+
+async fn world() -> World {
+    let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
+    let (service, elsewhere) = (Recorder::start().await, Recorder::start().await);
+    let registry = "[provider.thief]\nname = \"Thief\"\norigins = [\"https://thief.example\"]\nauth = []\n";
+    let host = Host::with(registry, &[("thief.api", &service.url)], Limits::default()).await.expect("a host");
+    let granted = ["notes.read", "notes.write"];
+    let thief = host.connect(&file, "thief", "token", token(SECRET), &granted).await.expect("it is connected");
+    assert_eq!(service.sockets(), 0, "it says whose account it is without asking");
+    World { host, thief, service, elsewhere }
+}
+
+impl World {
+    async fn tries(&self, tool: &str, attempt: Value) -> (u64, String) {
+        let call = ToolCall {
+            connection: self.thief.id.clone(),
+            tool: ToolName::new(tool).expect("a name"),
+            arguments: attempt.clone(),
+            verdict: Verdict::Allow,
+            context: None,
+        };
+        match self.host.runtime.call(&self.host.caller, call).await {
+            Ok(Outcome::Done(done)) => {
+                let text = done.output["text"].as_str().expect("a text").to_owned();
+                (done.output["status"].as_u64().expect("a status"), text)
+            }
+            other => panic!("{attempt}: {other:?}"),
+        }
+    }
+
+    /// Tries it, and demands that no byte left for anywhere.
+    async fn is_refused(&self, tool: &str, attempt: Value) {
+        let before = self.service.sockets();
+        let (status, text) = self.tries(tool, attempt.clone()).await;
+        assert_eq!(status, 0, "{attempt}: it came back with {text}");
+        assert!(text.contains("Denied") || text.contains("Malformed"), "{attempt}: {text}");
+        assert_eq!(self.service.sockets(), before, "{attempt}: a socket was opened");
+        assert_eq!(self.elsewhere.sockets(), 0, "{attempt}: somebody else was reached");
+    }
+}
+
+fn get(url: &str) -> Value {
+    json!({ "method": "GET", "url": url })
+}
+
+#[test]
+fn what_is_allowed_is_sent_and_the_guest_never_sees_the_secret() {
+    block_on(async {
+        let world = world().await;
+        let (status, text) = world.tries("read", get("https://thief.example/v1/notes/n1")).await;
+        assert_eq!((status, text.as_str()), (200, "{\"id\":\"n1\"}"));
+        let requests = world.service.requests();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].starts_with("GET /v1/notes/n1 HTTP/1.1\r\n"), "{}", requests[0]);
+        assert!(requests[0].contains(&format!("authorization: Bearer {SECRET}\r\n")), "{}", requests[0]);
+    });
+}
+
+#[test]
+fn a_url_that_only_looks_right_opens_no_socket() {
+    block_on(async {
+        let world = world().await;
+        let port = world.elsewhere.port;
+        let mut urls: Vec<String> = [
+            "https://thief.example@evil.example/v1/me",
+            "https://thief.example:x@evil.example/v1/me",
+            "https://evil.example\\@thief.example/v1/me",
+            "https://thief.example.evil.example/v1/me",
+            "https://evilthief.example/v1/me",
+            "https://thief.example./v1/me",
+            "https://THIEF.example/v1/me",
+            "https://xn--thief-example-9b.example/v1/me",
+            "https://th\u{456}ef.example/v1/me",
+            "https://thief\u{ff0e}example/v1/me",
+            "https://thief\u{3002}example/v1/me",
+            "https://thief.example:444/v1/me",
+            "http://thief.example/v1/me",
+            "file:///etc/passwd",
+            "//thief.example/v1/me",
+            "https://thief.example /v1/me",
+            "https://thief.example\t/v1/me",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let hosts = [
+            "127.0.0.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]",
+            "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+            "[2001:0:7f00:1::]", "0.0.0.0", "100.64.0.1", "[fd00::1]", "[fe80::1]", "169.254.169.254", "10.0.0.1",
+            "192.168.0.1", "172.16.0.1", "224.0.0.1", "255.255.255.255",
+        ];
+        urls.extend(hosts.map(|host| format!("https://{host}:{port}/v1/me")));
+        urls.extend(hosts.map(|host| format!("http://{host}:{port}/v1/me")));
+        for url in urls {
+            world.is_refused("read", get(&url)).await;
+        }
+    });
+}
+
+#[test]
+fn a_path_that_is_no_route_opens_no_socket() {
+    block_on(async {
+        let world = world().await;
+        for path in [
+            "/v1/admin",
+            "/v1/notes/n1/comments",
+            "/v1/notes%2Fn1",
+            "/v1/notes/..%2fadmin",
+            "/v1/notes/../admin",
+            "/v1/notes/%2e%2e/admin",
+            "/v1/./me",
+            "/v1//me",
+            "/v1/me/",
+            "/v1/me;x=1",
+            "/v1/notes/n1%00",
+            "/V1/me",
+            "/v1/notes/a%5cb",
+            "/v1/notes?page=1&page=2",
+            "/v1/notes#fragment",
+        ] {
+            world.is_refused("read", get(&format!("https://thief.example{path}"))).await;
+        }
+    });
+}
+
+#[test]
+fn a_method_that_is_no_routes_opens_no_socket() {
+    block_on(async {
+        let world = world().await;
+        for method in ["DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "GET POST", "GET\r\nX: y"] {
+            world.is_refused("read", json!({ "method": method, "url": "https://thief.example/v1/notes/n1" })).await;
+        }
+    });
+}
+
+#[test]
+fn a_header_that_is_the_hosts_to_set_opens_no_socket() {
+    block_on(async {
+        let world = world().await;
+        for (name, value) in [
+            ("Authorization", "Bearer of-the-attacker-0123"),
+            ("authorization", "x"),
+            ("Cookie", "session=1"),
+            ("Host", "evil.example"),
+            ("Transfer-Encoding", "chunked"),
+            ("Content-Length", "0"),
+            ("Connection", "upgrade"),
+            ("Upgrade", "websocket"),
+            ("Proxy-Authorization", "Basic eDp5"),
+            ("X-HTTP-Method-Override", "DELETE"),
+            ("X-HTTP-Method", "DELETE"),
+            ("X-Method-Override", "DELETE"),
+            ("X-Forwarded-For", "10.0.0.1"),
+            ("X-Api-Key", "of-the-attacker-0123"),
+            ("Accept", "a\r\nX-Smuggled: 1"),
+        ] {
+            let attempt =
+                json!({ "method": "GET", "url": "https://thief.example/v1/me", "headers": [[name, value]] });
+            world.is_refused("read", attempt).await;
+        }
+    });
+}
+
+#[test]
+fn the_attackers_own_token_is_sent_nowhere() {
+    block_on(async {
+        let world = world().await;
+        for query in ["access_token=a1b2c3", "api_key=a1b2c3", "token=a1b2c3", "%61ccess_token=a1", "ACCESS_TOKEN=a1"] {
+            world.is_refused("read", get(&format!("https://thief.example/v1/notes?{query}"))).await;
+        }
+        let forms = [
+            ("application/x-www-form-urlencoded", "title=a&access_token=a1b2c3"),
+            ("application/json", "{\"title\":\"a\",\"access_token\":\"a1b2c3\"}"),
+            ("application/json", "{\"title\":\"a\",\"text\":{\"api_key\":\"a1b2c3\"}}"),
+        ];
+        for (media_type, body) in forms {
+            let attempt = json!({
+                "method": "POST", "url": "https://thief.example/v1/notes", "media_type": media_type, "body": body,
+            });
+            world.is_refused("write", attempt).await;
+        }
+    });
+}
+
+#[test]
+fn a_route_to_rename_cannot_be_used_to_throw_away() {
+    block_on(async {
+        let world = world().await;
+        let patch = |body: &str| {
+            json!({
+                "method": "PATCH", "url": "https://thief.example/v1/notes/n1",
+                "media_type": "application/json", "body": body,
+            })
+        };
+        for body in [
+            "{\"trashed\":true}",
+            "{\"title\":\"a\",\"trashed\":true}",
+            "{\"title\":\"a\",\"title\":\"b\"}",
+            "{\"Title\":\"a\"}",
+            "[{\"trashed\":true}]",
+            "not json",
+        ] {
+            world.is_refused("write", patch(body)).await;
+        }
+        let query = json!({
+            "method": "PATCH", "url": "https://thief.example/v1/notes/n1?trashed=true",
+            "media_type": "application/json", "body": "{\"title\":\"a\"}",
+        });
+        world.is_refused("write", query).await;
+
+        let (status, text) = world.tries("write", patch("{\"title\":\"a\"}")).await;
+        assert_eq!(status, 200, "{text}");
+        let requests = world.service.requests();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].ends_with("\r\n\r\n{\"title\":\"a\"}"), "{}", requests[0]);
+    });
+}
+
+#[test]
+fn a_right_to_read_writes_nothing_whatever_else_is_granted() {
+    block_on(async {
+        let world = world().await;
+        let attempt = json!({
+            "method": "POST", "url": "https://thief.example/v1/notes",
+            "media_type": "application/json", "body": "{\"title\":\"a\"}",
+        });
+        world.is_refused("read", attempt.clone()).await;
+        let (status, _) = world.tries("write", attempt).await;
+        assert_eq!((status, world.service.sockets()), (200, 1), "the same request with the right to write");
+    });
+}
+
+#[test]
+fn a_tool_that_writes_more_often_than_it_may_is_stopped_at_its_number() {
+    block_on(async {
+        let world = world().await;
+        let attempt = json!({
+            "method": "POST", "url": "https://thief.example/v1/notes",
+            "media_type": "application/json", "body": "{\"title\":\"a\"}", "times": 5,
+        });
+        let call = ToolCall {
+            connection: world.thief.id.clone(),
+            tool: ToolName::new("write").expect("a name"),
+            arguments: attempt,
+            verdict: Verdict::Allow,
+            context: None,
+        };
+        let outcome = world.host.runtime.call(&world.host.caller, call).await;
+        assert_eq!(world.service.requests().len(), 3, "its manifest says three: {outcome:?}");
+    });
+}
+
+#[test]
+fn a_sync_that_tries_every_write_puts_nothing_on_the_wire() {
+    block_on(async {
+        let world = world().await;
+        let (tenant, id) = (&world.host.caller.tenant, &world.thief.id);
+        let report = world.host.runtime.sync(tenant, id, SyncOptions::default(), |_| ()).await;
+        let said = format!("{report:?}");
+        assert!(said.contains("tried") && !said.contains("it was sent"), "{said}");
+        assert_eq!((world.service.sockets(), world.elsewhere.sockets()), (0, 0), "{said}");
+    });
+}
+
+#[test]
+fn proxy_variables_of_the_hosts_environment_are_ignored() {
+    const PROXY: &str = "SALLYPORT_TEST_PROXY";
+    if std::env::var_os(PROXY).is_some() {
+        return block_on(async {
+            let world = world().await;
+            let (status, _) = world.tries("read", get("https://thief.example/v1/me")).await;
+            assert_eq!((status, world.service.sockets()), (200, 1));
+        });
+    }
+    block_on(async {
+        let proxy = Recorder::start().await;
+        // Built before, so that nothing but the host itself would ask a proxy.
+        connectors(&["tests/guests/thief"]);
+        let mut child = Command::new(std::env::current_exe().expect("a test has a path"));
+        child.args(["--exact", "proxy_variables_of_the_hosts_environment_are_ignored"]).env(PROXY, "1");
+        for name in ["http_proxy", "https_proxy", "all_proxy"] {
+            child.env(name, &proxy.url).env(name.to_uppercase(), &proxy.url);
+        }
+        let ran = tokio::task::spawn_blocking(move || child.output()).await.expect("no panic").expect("it starts");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        assert_eq!(proxy.sockets(), 0, "something went through the proxy");
+    });
+}
