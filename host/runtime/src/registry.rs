@@ -21,7 +21,9 @@ pub struct Provider {
     pub origins: Vec<OriginUrl>,
     /// Where codes, refresh tokens and client secrets may be sent, and people to consent.
     pub auth: Vec<EndpointUrl>,
-    /// Parameters by which it takes credentials: refused in every request, beside those that a manifest lists.
+    /// Parameters by which it takes credentials: refused in every request, beside those that a manifest lists and those
+    /// that are named like credentials everywhere (`access_token`, `api_key` and their like). Where none is listed, `token`
+    /// and `key` are refused too.
     #[serde(default)]
     pub credential_parameters: Vec<String>,
 }

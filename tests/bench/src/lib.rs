@@ -9,7 +9,7 @@ mod engine;
 mod figure;
 pub mod host;
 pub mod hostile;
-mod log;
+pub mod log;
 mod neighbours;
 mod sync;
 mod tool_call;

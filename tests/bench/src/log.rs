@@ -10,10 +10,12 @@ use tracing::level_filters::LevelFilter;
 
 /// What was logged.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(crate) fn taken(&self) -> Vec<u8> {
+    /// What there is, and nothing is left.
+    #[must_use]
+    pub fn taken(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock())
     }
 }
@@ -30,7 +32,8 @@ impl Write for Log {
 }
 
 /// A log, and what to run under for everything to be kept in it, down to the finest.
-pub(crate) fn kept() -> (Log, Dispatch) {
+#[must_use]
+pub fn kept() -> (Log, Dispatch) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sallyport::connection::Connection;
 use sallyport::engine::Limits;
@@ -11,10 +12,12 @@ use sallyport::ids::ToolName;
 use sallyport::invoke::SyncOptions;
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport_bench::host::{Host, token};
+use sallyport_bench::log;
 use sallyport_e2e::{block_on, connectors};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tracing::instrument::WithSubscriber as _;
 
 const SECRET: &str = "thief-secret-0123456789";
 
@@ -25,6 +28,8 @@ struct Recorder {
     port: u16,
     sockets: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
+    /// What it says, and after how long.
+    answer: Arc<Mutex<(String, Duration)>>,
 }
 
 impl Recorder {
@@ -36,24 +41,31 @@ impl Recorder {
             port,
             sockets: Arc::default(),
             requests: Arc::default(),
+            answer: Arc::new(Mutex::new(("{\"id\":\"n1\"}".into(), Duration::ZERO))),
         };
         let own = recorder.clone();
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 own.sockets.fetch_add(1, Ordering::SeqCst);
                 let requests = Arc::clone(&own.requests);
+                let (answer, pause) = own.answer.lock().expect("no panic").clone();
                 tokio::spawn(async move {
                     let mut bytes = vec![0; 64 * 1024];
                     // Every request here is small, and comes in one piece over loopback.
                     let read = socket.read(&mut bytes).await.unwrap_or(0);
                     requests.lock().expect("no panic").push(String::from_utf8_lossy(&bytes[..read]).into_owned());
-                    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\
-                                  connection: close\r\n\r\n{\"id\":\"n1\"}";
+                    tokio::time::sleep(pause).await;
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+                    let answer = format!("{head}content-length: {}\r\n\r\n{answer}", answer.len());
                     let _ = socket.write_all(answer.as_bytes()).await;
                 });
             }
         });
         recorder
+    }
+
+    fn says(&self, answer: impl Into<String>, pause: Duration) {
+        *self.answer.lock().expect("no panic") = (answer.into(), pause);
     }
 
     fn sockets(&self) -> usize {
@@ -74,10 +86,14 @@ struct World {
 }
 
 async fn world() -> World {
+    world_within(Limits::default()).await
+}
+
+async fn world_within(limits: Limits) -> World {
     let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
     let (service, elsewhere) = (Recorder::start().await, Recorder::start().await);
     let registry = "[provider.thief]\nname = \"Thief\"\norigins = [\"https://thief.example\"]\nauth = []\n";
-    let host = Host::with(registry, &[("thief.api", &service.url)], Limits::default()).await.expect("a host");
+    let host = Host::with(registry, &[("thief.api", &service.url)], limits).await.expect("a host");
     let granted = ["notes.read", "notes.write"];
     let thief = host.connect(&file, "thief", "token", token(SECRET), &granted).await.expect("it is connected");
     assert_eq!(service.sockets(), 0, "it says whose account it is without asking");
@@ -100,6 +116,31 @@ impl World {
             }
             other => panic!("{attempt}: {other:?}"),
         }
+    }
+
+    /// What a call that is ended in the middle is told.
+    async fn is_ended(&self, attempt: Value) -> String {
+        let call = ToolCall {
+            connection: self.thief.id.clone(),
+            tool: ToolName::new("read").expect("a name"),
+            arguments: attempt,
+            verdict: Verdict::Allow,
+            context: None,
+        };
+        let outcome = self.host.runtime.call(&self.host.caller, call).await;
+        outcome.expect_err("it is ended").to_string()
+    }
+
+    /// Syncs with a guest that does what it is told, and gives what came of it.
+    async fn syncs(&self, order: &str) -> String {
+        self.service.says(format!("{{\"order\":\"{order}\"}}"), Duration::ZERO);
+        let (tenant, id) = (&self.host.caller.tenant, &self.thief.id);
+        let report = self.host.runtime.sync(tenant, id, SyncOptions::default(), |_| ()).await;
+        format!("{report:?}")
+    }
+
+    async fn documents(&self) -> u64 {
+        self.host.store.documents_of(&self.host.caller.tenant, &self.thief.id).await.expect("a store")
     }
 
     /// Tries it, and demands that no byte left for anywhere.
@@ -157,10 +198,30 @@ fn a_url_that_only_looks_right_opens_no_socket() {
         .map(str::to_owned)
         .to_vec();
         let hosts = [
-            "127.0.0.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]",
-            "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
-            "[2001:0:7f00:1::]", "0.0.0.0", "100.64.0.1", "[fd00::1]", "[fe80::1]", "169.254.169.254", "10.0.0.1",
-            "192.168.0.1", "172.16.0.1", "224.0.0.1", "255.255.255.255",
+            "127.0.0.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+            "0177.0.0.1",
+            "127.1",
+            "localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:169.254.169.254]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[2001:0:7f00:1::]",
+            "0.0.0.0",
+            "100.64.0.1",
+            "[fd00::1]",
+            "[fe80::1]",
+            "169.254.169.254",
+            "10.0.0.1",
+            "192.168.0.1",
+            "172.16.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
         ];
         urls.extend(hosts.map(|host| format!("https://{host}:{port}/v1/me")));
         urls.extend(hosts.map(|host| format!("http://{host}:{port}/v1/me")));
@@ -188,8 +249,6 @@ fn a_path_that_is_no_route_opens_no_socket() {
             "/v1/notes/n1%00",
             "/V1/me",
             "/v1/notes/a%5cb",
-            "/v1/notes?page=1&page=2",
-            "/v1/notes#fragment",
         ] {
             world.is_refused("read", get(&format!("https://thief.example{path}"))).await;
         }
@@ -227,8 +286,7 @@ fn a_header_that_is_the_hosts_to_set_opens_no_socket() {
             ("X-Api-Key", "of-the-attacker-0123"),
             ("Accept", "a\r\nX-Smuggled: 1"),
         ] {
-            let attempt =
-                json!({ "method": "GET", "url": "https://thief.example/v1/me", "headers": [[name, value]] });
+            let attempt = json!({ "method": "GET", "url": "https://thief.example/v1/me", "headers": [[name, value]] });
             world.is_refused("read", attempt).await;
         }
     });
@@ -270,6 +328,7 @@ fn a_route_to_rename_cannot_be_used_to_throw_away() {
             "{\"title\":\"a\",\"trashed\":true}",
             "{\"title\":\"a\",\"title\":\"b\"}",
             "{\"Title\":\"a\"}",
+            "{\"title\":\"a\",\"\\u0074rashed\":true}",
             "[{\"trashed\":true}]",
             "not json",
         ] {
@@ -327,11 +386,133 @@ fn a_tool_that_writes_more_often_than_it_may_is_stopped_at_its_number() {
 fn a_sync_that_tries_every_write_puts_nothing_on_the_wire() {
     block_on(async {
         let world = world().await;
-        let (tenant, id) = (&world.host.caller.tenant, &world.thief.id);
-        let report = world.host.runtime.sync(tenant, id, SyncOptions::default(), |_| ()).await;
-        let said = format!("{report:?}");
+        let said = world.syncs("write").await;
         assert!(said.contains("tried") && !said.contains("it was sent"), "{said}");
-        assert_eq!((world.service.sockets(), world.elsewhere.sockets()), (0, 0), "{said}");
+        let requests = world.service.requests();
+        assert_eq!(requests.len(), 1, "it asked what to do, and nothing else left: {requests:?}");
+        assert!(requests[0].starts_with("GET /v1/notes HTTP/1.1\r\n"), "{}", requests[0]);
+        assert_eq!(world.elsewhere.sockets(), 0);
+    });
+}
+
+#[test]
+fn a_secret_that_was_put_in_anothers_place_is_not_used_and_that_is_told() {
+    block_on(async {
+        let world = world().await;
+        let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
+        let others = token("of-somebody-else-0123456789");
+        world.host.connect(&file, "thief", "token", others, &["notes.read"]).await.expect("it is connected");
+        let db = rusqlite::Connection::open(world.host.folder.path().join("data/sallyport.db")).expect("the database");
+        let swapped = db
+            .execute(
+                "UPDATE secrets SET (sealed, nonce, ciphertext) =
+                     (SELECT o.sealed, o.nonce, o.ciphertext FROM secrets o WHERE o.connection <> secrets.connection)
+                 WHERE connection = (SELECT key FROM connections WHERE id = ?)",
+                [world.thief.id.as_str()],
+            )
+            .expect("a row");
+        assert_eq!(swapped, 1);
+
+        let (log, logs) = log::kept();
+        let (status, text) = world.tries("read", get("https://thief.example/v1/me")).with_subscriber(logs).await;
+        assert!(status == 0 && text.contains("sealed-elsewhere"), "{text}");
+        assert_eq!(world.service.sockets(), 0);
+        let log = String::from_utf8(log.taken()).expect("text");
+        let told = log.lines().find(|line| line.contains("failed authentication")).expect("it is in the log");
+        assert!(told.contains("ERROR") && told.contains(world.thief.id.as_str()), "{told}");
+    });
+}
+
+/// Small, so that a test goes over them in no time.
+fn tight() -> Limits {
+    Limits {
+        calls: 10,
+        inline: 1000,
+        inline_all: 2000,
+        send_all: 4,
+        blob: 3000,
+        emit: 100_000,
+        staged: 50_000,
+        cursor: 1000,
+        pulls: 3,
+        idle_checkpoints: 3,
+        wall_tool: Duration::from_millis(700),
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn requests_without_end_end_at_their_number() {
+    block_on(async {
+        let world = world_within(tight()).await;
+        let many = json!({ "method": "GET", "url": "https://thief.example/v1/me", "times": 1000 });
+        let why = world.is_ended(many).await;
+        assert!(why.contains("calls"), "{why}");
+        assert_eq!(world.service.requests().len(), 10);
+
+        let together = json!({ "method": "GET", "url": "https://thief.example/v1/me", "together": 5 });
+        let (status, text) = world.tries("read", together).await;
+        assert!(status == 0 && text.contains("too-many"), "{status} {text}");
+        assert_eq!(world.service.requests().len(), 10, "none of them was sent");
+        let together = json!({ "method": "GET", "url": "https://thief.example/v1/me", "together": 4 });
+        assert_eq!(world.tries("read", together).await.0, 200);
+        assert_eq!(world.service.requests().len(), 14);
+    });
+}
+
+#[test]
+fn an_answer_that_is_too_large_never_reaches_the_guest() {
+    block_on(async {
+        let world = world_within(tight()).await;
+        let asks = |more: Value| {
+            let mut attempt = json!({ "method": "GET", "url": "https://thief.example/v1/me" });
+            attempt.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            attempt
+        };
+        world.service.says("x".repeat(1001), Duration::ZERO);
+        let (status, text) = world.tries("read", asks(json!({}))).await;
+        assert!(status == 0 && text.contains("TooLarge(1000)"), "{text}");
+        assert_eq!(world.tries("read", asks(json!({ "to_blob": true }))).await.0, 200, "the host keeps what is larger");
+        world.service.says("x".repeat(3001), Duration::ZERO);
+        let (status, text) = world.tries("read", asks(json!({ "to_blob": true }))).await;
+        assert!(status == 0 && text.contains("TooLarge(3000)"), "{text}");
+        world.service.says("x".repeat(900), Duration::ZERO);
+        let (status, text) = world.tries("read", asks(json!({ "together": 3 }))).await;
+        assert!(status == 0 && text.contains("TooLarge(2000)"), "each is small enough, all are not: {text}");
+    });
+}
+
+#[test]
+fn a_guest_that_waits_for_ever_is_ended_and_the_next_call_is_well() {
+    block_on(async {
+        let world = world_within(tight()).await;
+        world.service.says("{}", Duration::from_secs(60));
+        let why = world.is_ended(get("https://thief.example/v1/me")).await;
+        assert!(why.contains("longer than 700ms"), "{why}");
+        world.service.says("{}", Duration::ZERO);
+        assert_eq!(world.tries("read", get("https://thief.example/v1/me")).await, (200, "{}".into()));
+    });
+}
+
+#[test]
+fn a_sync_that_wants_to_keep_too_much_keeps_nothing() {
+    block_on(async {
+        let world = world_within(tight()).await;
+        for (order, why) in [
+            ("emit a lot at once", "emit"),
+            ("emit without end", "checkpoint"),
+            ("a long cursor", "cursor"),
+            ("checkpoints without end", "progress"),
+        ] {
+            let said = world.syncs(order).await;
+            assert!(said.contains(why), "{order}: {said}");
+            assert_eq!(world.documents().await, 0, "{order}");
+        }
+        let before = world.service.requests().len();
+        let said = world.syncs("pulls without end").await;
+        assert!(said.contains("more than 3 pulls"), "{said}");
+        assert_eq!(world.service.requests().len(), before + 3);
+        assert_eq!(world.documents().await, 1, "what was checkpointed stays");
     });
 }
 
@@ -348,7 +529,7 @@ fn proxy_variables_of_the_hosts_environment_are_ignored() {
     block_on(async {
         let proxy = Recorder::start().await;
         // Built before, so that nothing but the host itself would ask a proxy.
-        connectors(&["tests/guests/thief"]);
+        let _ = connectors(&["tests/guests/thief"]);
         let mut child = Command::new(std::env::current_exe().expect("a test has a path"));
         child.args(["--exact", "proxy_variables_of_the_hosts_environment_are_ignored"]).env(PROXY, "1");
         for name in ["http_proxy", "https_proxy", "all_proxy"] {

@@ -39,6 +39,7 @@ pub struct Authorised {
     access: Access,
     slot: Option<SlotName>,
     delivery: Delivery,
+    most: Option<u64>,
 }
 
 pub(super) fn authorise(registry: &Registry, live: &Live, request: Request) -> Result<Authorised, Refusal> {
@@ -86,6 +87,7 @@ pub(super) fn authorise(registry: &Registry, live: &Live, request: Request) -> R
         access: capability.access,
         slot,
         delivery: request.delivery,
+        most: request.most,
         parameters,
         url,
     })
@@ -186,14 +188,37 @@ fn read_body(body: &Body, media_type: Option<&str>, parameters: &mut Parameters)
     }
 }
 
+/// Parameters that carry credentials at whatever service, beside those that the registry and the manifest list: at a
+/// provider that only an operator knows nobody may have listed any. (RFC 6750 names the first; the others are what client
+/// libraries call theirs.)
+const CREDENTIALS: [&str; 9] = [
+    "access_token",
+    "oauth_token",
+    "auth_token",
+    "bearer_token",
+    "refresh_token",
+    "client_secret",
+    "api_key",
+    "apikey",
+    "authorization",
+];
+
+/// And where the registry lists none of a provider's: names that are as often credentials as anything else.
+const UNLISTED: [&str; 2] = ["token", "key"];
+
 /// A parameter by which the service takes credentials: the host alone attaches any, since an allowed host is also an
 /// attacker's mailbox.
 fn credential_like(provider: Option<&Provider>, live: &Live, parameters: &Parameters, body: &Body) -> Option<Refusal> {
     let registered = provider.map(|provider| provider.credential_parameters.as_slice()).unwrap_or_default();
-    let listed: Vec<&String> = registered.iter().chain(&live.manifest().http.refuse_parameters).collect();
-    // Servers differ in whether case counts and whether `token[]` is `token`.
-    let base = |name: &str| name.split('[').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let refused = |name: &str| listed.iter().any(|own| base(own) == base(name));
+    let listed = registered.iter().chain(&live.manifest().http.refuse_parameters).map(String::as_str);
+    // Servers differ in whether case counts, and whether `token[]` is `token` and `api-key` is `api_key`.
+    let base = |name: &str| name.split('[').next().unwrap_or_default().trim().to_ascii_lowercase().replace('-', "_");
+    let unlisted = UNLISTED.into_iter().filter(|_| registered.is_empty());
+    let listed: Vec<String> = listed.chain(CREDENTIALS).chain(unlisted).map(base).collect();
+    let refused = |name: &str| {
+        let name = base(name);
+        listed.iter().any(|own| *own == name)
+    };
     let place = match body {
         Body::Multipart(_) => "multipart",
         _ => "body",
@@ -344,6 +369,12 @@ impl Authorised {
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         self.delivery
+    }
+
+    /// The most bytes of answer that whoever asks may be given.
+    #[must_use]
+    pub fn most(&self) -> Option<u64> {
+        self.most
     }
 
     /// The whole request, the same bytes for the same request: a line of canonical JSON, then the body.

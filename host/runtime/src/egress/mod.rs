@@ -9,6 +9,7 @@ mod error;
 mod headers;
 mod multipart;
 mod permit;
+mod quota;
 mod redirect;
 mod request;
 mod transmit;

@@ -42,6 +42,7 @@ impl Egress {
             body: Body::Empty,
             slot: None,
             delivery: from.delivery(),
+            most: from.most(),
         };
         let hop = self.authorise(live, request)?;
         if hop.is_write() {

@@ -17,6 +17,8 @@ pub struct Request {
     pub slot: Option<String>,
     /// How the answer is to be given.
     pub delivery: Delivery,
+    /// The most bytes of answer that whoever asks may be given; `None`, and where it is more: what the host reads at most.
+    pub most: Option<u64>,
 }
 
 /// A request's body. A blob's bytes are given as [`Body::Bytes`].

@@ -472,6 +472,20 @@ async fn a_long_wait_is_told_and_a_short_one_waited_for() {
 }
 
 #[tokio::test]
+async fn a_quota_that_the_service_calls_used_up_is_not_tried_again_before_its_time() {
+    let quota =
+        vec![("x-rate-limit-api-token-interval-ms", "25000".into()), ("x-rate-limit-api-token-remaining", "0".into())];
+    let service = Service::saying(Answer::Say(200, quota, b"{}".to_vec())).await;
+    let host = Host::new(&service).await;
+    let live = all_granted(&crate::ports::Standing::Identify);
+    let search = || Request { slot: Some("bot".into()), ..get(&format!("{API}/search")) };
+    send(&host, &live, search()).await.expect("the last of the quota");
+    let error = send(&host, &live, search()).await.expect_err("the manifest allows one more, the service does not");
+    assert!(matches!(error, EgressError::Throttled { millis } if (20_000..=25_000).contains(&millis)), "{error:?}");
+    assert_eq!(service.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn the_manifests_limit_holds_before_anything_is_sent() {
     let service = Service::saying(Answer::json(200, "{}")).await;
     let host = Host::new(&service).await;
@@ -588,7 +602,7 @@ async fn a_redirect_is_judged_like_any_request_and_loses_the_secret_elsewhere() 
 #[tokio::test]
 async fn an_answer_that_holds_the_secret_is_dropped_and_the_connection_flagged() {
     use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     let chunked = {
         let (a, b) = TOKEN.split_at(9);
         format!(
@@ -598,7 +612,19 @@ async fn an_answer_that_holds_the_secret_is_dropped_and_the_connection_flagged()
         )
     };
     let body = |text: String| Answer::Say(200, Vec::new(), text.into_bytes());
+    // Three phases: the token begins at each place of a group of three bytes.
+    let phases = ["", "x", "xy"].map(|before| format!("{before}{TOKEN}"));
+    // `{"echo":"Bearer TOKEN"}`.
+    let gzipped = include_bytes!("../fixtures/token.gz").to_vec();
     for answer in [
+        Answer::Say(200, vec![("content-encoding", "gzip".into())], gzipped),
+        body(STANDARD.encode(&phases[0])),
+        body(STANDARD.encode(&phases[1])),
+        body(STANDARD.encode(&phases[2])),
+        body(URL_SAFE_NO_PAD.encode(&phases[1])),
+        body(TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect()),
+        body(TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect()),
+        body(hex::encode(TOKEN)),
         body(format!("you sent {TOKEN}")),
         Answer::with(200, "x-echo", format!("Bearer {TOKEN}")),
         Answer::with(401, "www-authenticate", format!("Bearer error=\"{TOKEN}\"")),
@@ -633,6 +659,11 @@ async fn an_answer_is_bounded_when_decoded_and_readable_or_nothing() {
     assert!(matches!(ask(plain(1001), Delivery::Inline).await, Err(EgressError::TooLarge { limit: 1000 })));
     assert_eq!(ask(plain(5000), Delivery::Blob).await.expect("at the limit").body.len(), 5000);
     assert!(matches!(ask(plain(5001), Delivery::Blob).await, Err(EgressError::TooLarge { limit: 5000 })));
+    let service = Service::saying(plain(900)).await;
+    let host = Host::new(&service).await;
+    let narrow = Request { most: Some(500), ..get(&format!("{API}/items")) };
+    let refused = send(&host, &reader(), narrow).await;
+    assert!(matches!(refused, Err(EgressError::TooLarge { limit: 500 })), "whoever asks may have less: {refused:?}");
     // 100,000 zeros in some hundred bytes.
     let bomb =
         Answer::Say(200, vec![("content-encoding", "gzip".into())], include_bytes!("../fixtures/zeros.gz").to_vec());

@@ -10,6 +10,7 @@ use sallyport_pack::route::Repeat;
 use tokio::time::Instant;
 
 use super::headers::is_for_guests;
+use super::quota::used_up;
 use super::redirect::MOST_HOPS;
 use super::request::{Delivery, Response};
 use super::{Authorised, Egress, EgressError, LONGEST_WAIT, Permit, Ready, Refusal};
@@ -72,14 +73,21 @@ impl Egress {
         let repeatable = !is_write || ready.authorised.repeat() != Repeat::Never;
         loop {
             let last = pace.attempt >= self.config.attempts;
-            let pause = match self.send(ready).await {
-                Ok((response, retry_after)) => match response.meaning {
+            let sent = self.send(ready).await;
+            if let Ok((_, Told { used_up: Some(millis), .. })) = &sent
+                && let Some(bucket) = ready.buckets.last()
+            {
+                // Nobody else runs into the refusal that would come next.
+                self.limiter.drained(at, bucket, *millis).await?;
+            }
+            let pause = match sent {
+                Ok((response, Told { retry_after, used_up })) => match response.meaning {
                     Some(meaning @ (Meaning::Refresh | Meaning::Reauth)) if ready.attached.is_some() => {
                         self.renew(at, ready, meaning, pace).await?;
                         0
                     }
                     Some(Meaning::RateLimited) => {
-                        let pause = retry_after.unwrap_or(0).max(self.pause(pace.attempt));
+                        let pause = retry_after.or(used_up).unwrap_or(0).max(self.pause(pace.attempt));
                         // The bucket that is shared least: others need not wait for what this connection used up.
                         if let Some(bucket) = ready.buckets.last() {
                             self.limiter.drained(at, bucket, pause).await?;
@@ -164,8 +172,8 @@ impl Egress {
         Ok(())
     }
 
-    /// Sends once and reads the whole answer. With it, how long the service asks to wait.
-    async fn send(&self, ready: &Ready) -> Result<(Response, Option<u64>), Failure> {
+    /// Sends once and reads the whole answer. With it, what the service says about when to come back.
+    async fn send(&self, ready: &Ready) -> Result<(Response, Told), Failure> {
         let authorised = &ready.authorised;
         let manifest = authorised.live().manifest();
         let client = self.wire.client(&ready.target).map_err(Failure::Ours)?;
@@ -209,6 +217,8 @@ impl Egress {
             Delivery::Inline => self.config.inline_limit,
             Delivery::Blob => self.config.blob_limit,
         };
+        // What the guest may not have is not read to its end.
+        let limit = authorised.most().map_or(limit, |most| most.min(limit));
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(midway)? {
             if body.len() as u64 + chunk.len() as u64 > limit {
@@ -222,13 +232,14 @@ impl Egress {
         }
         let retry_after =
             headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| self.retry_after(text));
+        let used_up = used_up(&headers, self.clock.now().0).map(|millis| millis.min(LONGEST_WAIT));
         let meaning = meaning(manifest, authorised.origin(), status, &body);
         let headers = headers
             .iter()
             .filter(|(name, _)| is_for_guests(name))
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        Ok((Response { status, headers, body, meaning, after_doubt: false }, retry_after))
+        Ok((Response { status, headers, body, meaning, after_doubt: false }, Told { retry_after, used_up }))
     }
 
     /// Seconds or a date, in milliseconds from now; at most an hour, whatever it says.
@@ -250,6 +261,14 @@ impl Egress {
         let whole = self.config.pause.as_millis() as f64 * f64::from(1_u32 << attempt.saturating_sub(1).min(10));
         (whole * (0.5 + rand::random::<f64>() / 2.0)) as u64
     }
+}
+
+/// What a service says about when to come back, in milliseconds from now.
+struct Told {
+    /// `Retry-After`.
+    retry_after: Option<u64>,
+    /// A quota's last request was used, and this is when there are more.
+    used_up: Option<u64>,
 }
 
 /// What is left of one request's patience, over all its attempts and hops.

@@ -225,7 +225,12 @@ impl State {
                 egress::Body::Multipart(multipart)
             }
         };
+        let most = match request.delivery {
+            Delivery::Inline => self.limits.inline,
+            Delivery::Blob => self.limits.blob,
+        };
         Ok(egress::Request {
+            most: Some(most as u64),
             method: request.method,
             url: request.url,
             headers: request.headers.into_iter().map(|field| (field.name, field.value)).collect(),

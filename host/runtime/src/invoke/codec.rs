@@ -137,6 +137,7 @@ mod tests {
                 body,
                 slot: None,
                 delivery: Delivery::Inline,
+                most: None,
             })
         };
         let all = [

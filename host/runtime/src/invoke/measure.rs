@@ -97,6 +97,7 @@ impl Runtime {
                 body: Body::Empty,
                 slot: None,
                 delivery: Delivery::Inline,
+                most: None,
             };
             let begun = ThreadTime::try_now().map_err(|error| host(&error))?;
             let authorised = services.egress.authorise(&live, request).map_err(|error| host(&error))?;

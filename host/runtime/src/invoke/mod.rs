@@ -17,6 +17,7 @@ mod prepare;
 mod proposal;
 mod recorded;
 mod recover;
+mod report;
 mod resume;
 mod services;
 mod staging;
@@ -33,7 +34,7 @@ pub use identify::Identity;
 pub use measure::{CallFigures, LoadFigures, ScanFigures, measure_scan};
 pub use proposal::InvocationView;
 pub use recover::Recovered;
-pub use sync::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
+pub use report::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
 
 pub(crate) use services::{Counting, Facts, Services};
 pub(crate) use staging::Staging;

@@ -169,17 +169,16 @@ impl Keyring {
         if sealed.version != SEALING {
             return Err(KeyError::Newer { what: place.describe(), found: sealed.version });
         }
-        let failed = || KeyError::Authentication { what: place.describe() };
+        let failed = || {
+            tracing::error!(place = %place.describe(), "a sealed secret failed authentication: its row was moved or changed");
+            KeyError::Authentication { what: place.describe() }
+        };
         let key = self.data_key(place.scope()).await?;
         if key.id != sealed.key_id {
             return Err(failed());
         }
         let bound = place.bound(sealed.version, &sealed.key_id);
-        let opened = open(&key.key, &sealed.nonce, &sealed.ciphertext, &bound);
-        if opened.is_none() {
-            tracing::error!(place = %place.describe(), "a sealed secret failed authentication");
-        }
-        opened.ok_or_else(failed)
+        open(&key.key, &sealed.nonce, &sealed.ciphertext, &bound).ok_or_else(failed)
     }
 
     /// The journal key of a connection, made on first use. Cheap to keep for an invocation.

@@ -105,8 +105,7 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             output::progress(&format!("{id} is revoked"));
         }
         Action::User { email, name, roles } => {
-            anyhow::ensure!(email.contains('@'), "{email:?} is no e-mail address");
-            let email = email.trim().to_lowercase();
+            let email = session::email(&email)?;
             let roles = roles.iter().map(|role| {
                 parse_role(role).map_err(|_| anyhow::anyhow!("{role:?} is no role: admin, approver or member"))
             });

@@ -32,9 +32,15 @@ pub struct Attempt {
     /// The body.
     #[serde(default)]
     pub body: String,
-    /// How often to send it.
+    /// How often to send it, one after the other.
     #[serde(default)]
     pub times: u32,
+    /// How often to send it at once.
+    #[serde(default)]
+    pub together: u32,
+    /// Whether to have the answer kept by the host.
+    #[serde(default)]
+    pub to_blob: bool,
 }
 
 /// What became of it: the last time, where there were several.
@@ -46,7 +52,7 @@ pub struct Came {
     pub text: String,
 }
 
-fn attempt(input: &Attempt) -> Came {
+fn request(input: &Attempt) -> http::Request {
     let mut request = http::request(&input.method, &input.url);
     for (name, value) in &input.headers {
         request = request.header(name, value);
@@ -54,18 +60,27 @@ fn attempt(input: &Attempt) -> Came {
     if !input.body.is_empty() {
         request = request.bytes(&input.media_type, input.body.clone().into_bytes());
     }
-    match request.send() {
+    if input.to_blob { request.to_blob() } else { request }
+}
+
+fn came(answer: Result<http::Response, http::Error>) -> Came {
+    match answer {
         Ok(answer) => Came { status: answer.status(), text: answer.text() },
         Err(error) => Came { status: 0, text: format!("{error:?}") },
     }
 }
 
 fn attempts(input: &Attempt) -> Came {
-    let mut came = attempt(input);
-    for _ in 1..input.times {
-        came = attempt(input);
+    if input.together > 0 {
+        let answers = http::send_all((0..input.together).map(|_| request(input)));
+        // Those that went well are of no interest where one did not.
+        let worst = answers.into_iter().max_by_key(Result::is_err);
+        return worst.map_or(Came { status: 0, text: "nothing was sent".into() }, came);
     }
-    came
+    for _ in 1..input.times {
+        came(request(input).send());
+    }
+    came(request(input).send())
 }
 
 /// Tries a request with a right to read.
@@ -80,6 +95,12 @@ pub fn write(input: Attempt) -> Result<Came, Failure> {
     Ok(attempts(&input))
 }
 
+/// What the service tells the sync to try.
+#[derive(Deserialize)]
+struct Orders {
+    order: String,
+}
+
 struct Everything;
 
 impl sync::Sync for Everything {
@@ -87,27 +108,62 @@ impl sync::Sync for Everything {
         Ok(vec![Stream::new("all", "All")])
     }
 
-    /// Every way to write that the manifest knows, and some that it does not; what came of them is the failure's message.
-    fn pull(_: &Job, _: &mut Sink) -> Result<Outcome, Failure> {
-        let title = serde_json::json!({ "title": "taken" });
-        let requests = [
-            http::post(http::url(API, ["notes"])).json(&title),
-            http::patch(http::url(API, ["notes", "n1"])).json(&title),
-            http::delete(http::url(API, ["notes", "n1"])),
-            http::put(http::url(API, ["notes", "n1"])).json(&title),
-            http::get(http::url(API, ["notes"])).header("x-http-method-override", "POST"),
-        ];
-        let mut came: Vec<String> = Vec::new();
-        for request in requests {
-            came.push(match request.send() {
-                Ok(answer) => format!("it was sent: {}", answer.status()),
-                Err(error) => format!("{error:?}"),
-            });
+    fn pull(_: &Job, sink: &mut Sink) -> Result<Outcome, Failure> {
+        let orders: Orders = http::get(http::url(API, ["notes"])).send()?.ok()?.json()?;
+        match orders.order.as_str() {
+            "write" => Err(Failure::other("tried", writes())),
+            "emit a lot at once" => {
+                sink.upsert(note(0, 2 << 20))?;
+                Ok(Outcome::Complete(Coverage::Whole))
+            }
+            "emit without end" => {
+                for n in 0.. {
+                    sink.upsert(note(n, 1000))?;
+                }
+                Ok(Outcome::Complete(Coverage::Whole))
+            }
+            "a long cursor" => {
+                sink.checkpoint(&"c".repeat(1 << 20))?;
+                Ok(Outcome::Complete(Coverage::Whole))
+            }
+            "checkpoints without end" => loop {
+                sink.checkpoint("nothing new")?;
+            },
+            "pulls without end" => {
+                sink.upsert(note(0, 10))?;
+                sink.checkpoint(&clock::now().millis())?;
+                Ok(Outcome::More)
+            }
+            other => Err(Failure::other("unknown-order", other)),
         }
-        Err(Failure::other("tried", came.join("; ")))
     }
 
     fn probe(ids: &[String]) -> Result<Vec<Presence>, Failure> {
         Ok(ids.iter().map(|_| Presence::InDoubt).collect())
     }
+}
+
+fn note(n: u64, size: usize) -> Document {
+    let readers = Acl::new().reader(Principal::Email("bench@example.com".into()));
+    Document::new(format!("n{n}"), "note", "A note").text("x".repeat(size)).access(readers)
+}
+
+/// Every way to write that the manifest knows, and some that it does not, and what came of them.
+fn writes() -> String {
+    let title = serde_json::json!({ "title": "taken" });
+    let requests = [
+        http::post(http::url(API, ["notes"])).json(&title),
+        http::patch(http::url(API, ["notes", "n1"])).json(&title),
+        http::delete(http::url(API, ["notes", "n1"])),
+        http::put(http::url(API, ["notes", "n1"])).json(&title),
+        http::get(http::url(API, ["notes"])).header("x-http-method-override", "POST"),
+    ];
+    let mut came: Vec<String> = Vec::new();
+    for request in requests {
+        came.push(match request.send() {
+            Ok(answer) => format!("it was sent: {}", answer.status()),
+            Err(error) => format!("{error:?}"),
+        });
+    }
+    came.join("; ")
 }
