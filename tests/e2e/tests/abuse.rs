@@ -1,15 +1,19 @@
 //! A connector whose author is hostile (`tests/guests/thief`), in the sandbox, before a service that records every
 //! socket and every byte: what it may not send is not sent.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sallyport::connection::Connection;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sallyport::connection::{Connection, ConnectionState};
 use sallyport::engine::Limits;
 use sallyport::ids::ToolName;
 use sallyport::invoke::SyncOptions;
+use sallyport::ports::Directory as _;
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport_bench::host::{Host, token};
 use sallyport_bench::log;
@@ -134,6 +138,10 @@ impl World {
     /// Syncs with a guest that does what it is told, and gives what came of it.
     async fn syncs(&self, order: &str) -> String {
         self.service.says(format!("{{\"order\":\"{order}\"}}"), Duration::ZERO);
+        self.synced().await
+    }
+
+    async fn synced(&self) -> String {
         let (tenant, id) = (&self.host.caller.tenant, &self.thief.id);
         let report = self.host.runtime.sync(tenant, id, SyncOptions::default(), |_| ()).await;
         format!("{report:?}")
@@ -302,7 +310,8 @@ fn the_attackers_own_token_is_sent_nowhere() {
         let forms = [
             ("application/x-www-form-urlencoded", "title=a&access_token=a1b2c3"),
             ("application/json", "{\"title\":\"a\",\"access_token\":\"a1b2c3\"}"),
-            ("application/json", "{\"title\":\"a\",\"text\":{\"api_key\":\"a1b2c3\"}}"),
+            ("application/json", "{\"title\":\"a\",\"API-Key\":\"a1b2c3\"}"),
+            ("text/plain", "title=a&access_token=a1b2c3"),
         ];
         for (media_type, body) in forms {
             let attempt = json!({
@@ -363,6 +372,23 @@ fn a_right_to_read_writes_nothing_whatever_else_is_granted() {
 }
 
 #[test]
+fn what_is_refused_is_told_to_the_operator_though_the_guest_says_nothing() {
+    block_on(async {
+        let world = world().await;
+        let (log, logs) = log::kept();
+        let attempt = json!({ "method": "GET", "url": "https://thief.example/v1/admin", "times": 1 });
+        world.tries("read", attempt).with_subscriber(logs.clone()).await;
+        let attempt = json!({ "method": "POST", "url": "https://thief.example/v1/notes", "media_type": "application/json", "body": "{}" });
+        world.tries("read", attempt).with_subscriber(logs).await;
+        let log = String::from_utf8(log.taken()).expect("text");
+        let told: Vec<&str> = log.lines().filter(|line| line.contains("WARN") && line.contains("refused: ")).collect();
+        assert_eq!(told.len(), 2, "{log}");
+        assert!(told[0].contains("/v1/admin") && told[0].contains(world.thief.id.as_str()), "{}", told[0]);
+        assert!(told[1].contains("notes.write"), "it names the capability that would allow it: {}", told[1]);
+    });
+}
+
+#[test]
 fn a_tool_that_writes_more_often_than_it_may_is_stopped_at_its_number() {
     block_on(async {
         let world = world().await;
@@ -392,6 +418,79 @@ fn a_sync_that_tries_every_write_puts_nothing_on_the_wire() {
         assert_eq!(requests.len(), 1, "it asked what to do, and nothing else left: {requests:?}");
         assert!(requests[0].starts_with("GET /v1/notes HTTP/1.1\r\n"), "{}", requests[0]);
         assert_eq!(world.elsewhere.sockets(), 0);
+    });
+}
+
+/// The secret as it is and in the forms in which a service might say it.
+fn forms() -> Vec<String> {
+    let mut forms = vec![SECRET.to_owned(), hex::encode(SECRET), SECRET.bytes().map(|b| format!("%{b:02X}")).collect()];
+    for before in ["", "x", "xy"] {
+        forms.push(STANDARD.encode(format!("{before}{SECRET}zz")));
+    }
+    forms
+}
+
+/// Where the secret is found in any form, without the ends of base64, which depend on what stands beside.
+fn found(bytes: &[u8]) -> Option<String> {
+    let inner = |form: String| form[3..20].to_owned();
+    forms().into_iter().map(inner).find(|form| bytes.windows(form.len()).any(|window| window == form.as_bytes()))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(|entry| entry.expect("it can be read").into_path())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+#[test]
+fn a_secret_that_a_service_gives_back_reaches_no_guest_no_log_and_no_disk() {
+    block_on(async {
+        let world = world().await;
+        let (log, logs) = log::kept();
+        let read = get("https://thief.example/v1/notes/n1");
+        let write = json!({
+            "method": "POST", "url": "https://thief.example/v1/notes",
+            "media_type": "application/json", "body": "{\"title\":\"a\"}",
+        });
+        for form in forms() {
+            for (tool, attempt) in [("read", &read), ("write", &write)] {
+                world.service.says(format!("{{\"echo\":\"{form}\"}}"), Duration::ZERO);
+                let before = world.service.sockets();
+                let call = ToolCall {
+                    connection: world.thief.id.clone(),
+                    tool: ToolName::new(tool).expect("a name"),
+                    arguments: attempt.clone(),
+                    verdict: Verdict::Allow,
+                    context: None,
+                };
+                let outcome = world.host.runtime.call(&world.host.caller, call).with_subscriber(logs.clone()).await;
+                let told = format!("{outcome:?}");
+                assert!(told.contains("SecretInResponse") || outcome.is_err(), "{tool}: {told}");
+                assert_eq!(found(told.as_bytes()), None, "{tool}: {told}");
+                assert_eq!(world.service.sockets(), before + 1, "{tool}: it was asked once");
+
+                let refused = world.is_ended(read.clone()).await;
+                assert!(refused.contains("flagged"), "{tool}: {refused}");
+                assert_eq!(world.service.sockets(), before + 1, "nothing more is sent before somebody has looked");
+                let (tenant, id) = (&world.host.caller.tenant, &world.thief.id);
+                world.host.store.set_state(tenant, id, ConnectionState::Live).await.expect("an operator has looked");
+            }
+        }
+        // And one that is well, so that there is a record of an answer too.
+        world.service.says("{\"id\":\"n1\"}", Duration::ZERO);
+        assert_eq!(world.tries("read", read).with_subscriber(logs).await.0, 200);
+
+        let log = log.taken();
+        assert!(String::from_utf8_lossy(&log).contains("an answer held a secret"), "it is told to the operator");
+        assert_eq!(found(&log), None);
+        let data = world.host.folder.path().join("data");
+        let files = files(&data);
+        assert!(files.iter().any(|file| file.ends_with("sallyport.db-wal")), "the database is open: {files:?}");
+        for file in files {
+            assert_eq!(found(&std::fs::read(&file).expect("it can be read")), None, "{}", file.display());
+        }
     });
 }
 
@@ -436,7 +535,10 @@ fn tight() -> Limits {
         cursor: 1000,
         pulls: 3,
         idle_checkpoints: 3,
-        wall_tool: Duration::from_millis(700),
+        blobs: 5000,
+        cpu_tool: Duration::from_millis(300),
+        wall_tool: Duration::from_millis(2500),
+        wall_pull: Duration::from_millis(700),
         ..Limits::default()
     }
 }
@@ -461,6 +563,19 @@ fn requests_without_end_end_at_their_number() {
 }
 
 #[test]
+fn a_guest_that_computes_a_little_for_ever_ends_at_its_sum() {
+    block_on(async {
+        let world = world_within(Limits { calls: 10_000, wall_tool: Duration::from_secs(60), ..tight() }).await;
+        let attempt = json!({
+            "method": "GET", "url": "https://thief.example/v1/me", "times": 10_000, "steps": 20_000_000,
+        });
+        let why = world.is_ended(attempt).await;
+        assert!(why.contains("cpu") && !why.contains("between"), "{why}");
+        assert!(world.service.requests().len() > 1, "no single stretch was too long");
+    });
+}
+
+#[test]
 fn an_answer_that_is_too_large_never_reaches_the_guest() {
     block_on(async {
         let world = world_within(tight()).await;
@@ -476,6 +591,12 @@ fn an_answer_that_is_too_large_never_reaches_the_guest() {
         world.service.says("x".repeat(3001), Duration::ZERO);
         let (status, text) = world.tries("read", asks(json!({ "to_blob": true }))).await;
         assert!(status == 0 && text.contains("TooLarge(3000)"), "{text}");
+        world.service.says("x".repeat(2000), Duration::ZERO);
+        let (status, text) = world.tries("read", asks(json!({ "to_blob": true, "times": 3 }))).await;
+        assert!(
+            status == 0 && text.contains("TooLarge(5000)"),
+            "two are kept, and there is no room for a third: {text}"
+        );
         world.service.says("x".repeat(900), Duration::ZERO);
         let (status, text) = world.tries("read", asks(json!({ "together": 3 }))).await;
         assert!(status == 0 && text.contains("TooLarge(2000)"), "each is small enough, all are not: {text}");
@@ -488,7 +609,9 @@ fn a_guest_that_waits_for_ever_is_ended_and_the_next_call_is_well() {
         let world = world_within(tight()).await;
         world.service.says("{}", Duration::from_secs(60));
         let why = world.is_ended(get("https://thief.example/v1/me")).await;
-        assert!(why.contains("longer than 700ms"), "{why}");
+        assert!(why.contains("longer than 2.5s"), "{why}");
+        let said = world.synced().await;
+        assert!(said.contains("longer than 700ms"), "{said}");
         world.service.says("{}", Duration::ZERO);
         assert_eq!(world.tries("read", get("https://thief.example/v1/me")).await, (200, "{}".into()));
     });
@@ -501,6 +624,7 @@ fn a_sync_that_wants_to_keep_too_much_keeps_nothing() {
         for (order, why) in [
             ("emit a lot at once", "emit"),
             ("emit without end", "checkpoint"),
+            ("readers without end", "checkpoint"),
             ("a long cursor", "cursor"),
             ("checkpoints without end", "progress"),
         ] {

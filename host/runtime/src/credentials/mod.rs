@@ -270,6 +270,34 @@ impl Credentials {
         self.inner.dress(at, connection, credential, opened).await
     }
 
+    /// The connection's secrets that do not go out with a request, since they may come back with its answer all the same:
+    /// a service can keep what it was sent before. One that cannot be opened was sent by nobody.
+    pub(crate) async fn others(
+        &self,
+        at: &Authority,
+        connection: &Connection,
+        manifest: &Manifest,
+        sent: Option<&SlotName>,
+    ) -> Result<Vec<Arc<Attached>>, CredentialError> {
+        let auth = manifest.auth.iter().find(|auth| auth.id.as_str() == connection.auth);
+        let mut others = Vec::new();
+        for credential in auth.into_iter().flat_map(|auth| &auth.credentials) {
+            if Some(&credential.slot) == sent {
+                continue;
+            }
+            let ready = async {
+                let opened = self.inner.read(at, &credential.slot).await?;
+                self.inner.dress(at, connection, credential, opened).await
+            };
+            match ready.await {
+                Ok(other) => others.push(other),
+                Err(error @ CredentialError::Store(_)) => return Err(error),
+                Err(error) => tracing::debug!(slot = %credential.slot, %error, "a secret is not looked for"),
+            }
+        }
+        Ok(others)
+    }
+
     /// A newer secret than `stale`, which the service has just refused.
     pub(crate) async fn renew(
         &self,

@@ -59,15 +59,17 @@ pub struct Ready {
     connection: Connection,
     target: Target,
     attached: Option<Arc<Attached>>,
+    /// The connection's secrets that do not go out with it: no answer may hold them either.
+    others: Vec<Arc<Attached>>,
     buckets: Vec<Bucket>,
     /// When the invocation's patience with this request ends: its waits before and between attempts count together.
     deadline: Instant,
 }
 
 impl Ready {
-    /// Whether an answer would be dropped, because it holds the secret that goes out with this.
+    /// Whether an answer has to be dropped, because it holds a secret of the connection.
     pub(crate) fn finds_secret(&self, answer: &[u8]) -> bool {
-        self.attached.as_ref().is_some_and(|attached| attached.scanner.finds(answer))
+        self.attached.iter().chain(&self.others).any(|secret| secret.scanner.finds(answer))
     }
 
     /// What is ready.
@@ -153,7 +155,8 @@ impl Egress {
             Some(slot) => Some(self.credentials.attach(at, connection, &manifest, slot).await?),
             None => None,
         };
-        Ok(Ready { authorised, connection: connection.clone(), target, attached, buckets, deadline })
+        let others = self.credentials.others(at, connection, &manifest, authorised.slot()).await?;
+        Ok(Ready { authorised, connection: connection.clone(), target, attached, others, buckets, deadline })
     }
 
     /// Draws one token of each bucket, waiting until `deadline` at the latest.

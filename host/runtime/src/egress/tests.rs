@@ -340,19 +340,43 @@ impl Lookup for Leads {
 
 #[tokio::test]
 async fn a_name_that_leads_inside_is_refused_before_a_socket_is_opened() {
-    // It listens where the names lead; were the address not judged, it would be found.
+    // It listens where some of the names lead, for whoever does not judge the address.
+    let inside = tokio::net::TcpListener::bind("127.0.0.1:443").await.ok();
     for leads in [
         &["127.0.0.1"][..],
+        &["127.0.0.2"],
         &["169.254.169.254"],
         &["8.8.8.8", "10.0.0.1"],
+        &["10.0.0.1", "8.8.8.8"],
+        &["172.16.0.1"],
+        &["192.168.1.1"],
+        &["100.64.0.1"],
+        &["0.0.0.0"],
+        &["192.0.0.8"],
+        &["198.18.0.1"],
+        &["224.0.0.1"],
+        &["255.255.255.255"],
+        &["::"],
+        &["::1"],
+        &["::127.0.0.1"],
         &["::ffff:127.0.0.1"],
+        &["::ffff:169.254.169.254"],
         &["64:ff9b::7f00:1"],
+        &["64:ff9b:1::7f00:1"],
+        &["2002:7f00:1::1"],
+        &["2001:0:7f00:1::1"],
+        &["fc00::1"],
         &["fd00::8"],
+        &["fe80::1"],
+        &["ff02::1"],
     ] {
         let host = Host::with(Repoint::default(), Arc::new(Leads(leads)), EgressConfig::default()).await;
-        let authorised = host.egress.authorise(&reader(), get(&format!("{API}/items"))).expect("allowed");
-        let error = host.egress.prepare(&authority(), &connection(), authorised).await.err().expect("refused");
+        let error = send(&host, &reader(), get(&format!("{API}/items"))).await.expect_err("refused");
         assert!(matches!(error, EgressError::Refused(Refusal::Address { .. })), "{leads:?}: {error}");
+    }
+    if let Some(inside) = inside {
+        let reached = tokio::time::timeout(Duration::from_millis(1), inside.accept()).await;
+        assert!(reached.is_err(), "a socket was opened to this machine");
     }
     let host = Host::with(Repoint::default(), Arc::new(Leads(&[])), EgressConfig::default()).await;
     let error = send(&host, &reader(), get(&format!("{API}/items"))).await.expect_err("no address");
@@ -643,6 +667,38 @@ async fn an_answer_that_holds_the_secret_is_dropped_and_the_connection_flagged()
         assert_eq!(host.ports.state(&connection().id), ConnectionState::Flagged, "{answer:?}");
         assert_eq!(service.seen().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_did_not_go_out_with_a_request_may_not_come_back_either() {
+    let bots = "bot-token-9876543210";
+    for (url, held) in [
+        // An origin and a route without credentials, the other slot, and the other's secret on the own one.
+        ("https://open.acme.example/public/1", TOKEN),
+        ("https://open.acme.example/public/1", bots),
+        ("https://files.acme.example/signed/1", TOKEN),
+        ("https://files.acme.example/raw/1", TOKEN),
+        ("https://api.acme.example/v1/items", bots),
+    ] {
+        let url = url.replace("https://api.acme.example/v1", API);
+        let service = Service::saying(Answer::Say(200, Vec::new(), format!("kept: {held}").into_bytes())).await;
+        let host = Host::new(&service).await;
+        let error = send(&host, &reader(), get(&url)).await.expect_err("dropped");
+        assert!(matches!(error, EgressError::SecretInResponse), "{url}: {error}");
+        assert_eq!(host.ports.state(&connection().id), ConnectionState::Flagged, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_its_rate_empties_the_bucket_for_the_next_request() {
+    let service = Service::saying(Answer::with(429, "retry-after", "22")).await;
+    let host = Host::new(&service).await;
+    let live = all_granted(&crate::ports::Standing::Identify);
+    let search = || Request { slot: Some("bot".into()), ..get(&format!("{API}/search")) };
+    assert!(matches!(send(&host, &live, search()).await, Err(EgressError::Throttled { millis: 22_000 })));
+    let error = send(&host, &live, search()).await.expect_err("its time has not come");
+    assert!(matches!(error, EgressError::Throttled { millis } if (20_000..=22_000).contains(&millis)), "{error:?}");
+    assert_eq!(service.seen().len(), 1, "the second was not sent");
 }
 
 #[tokio::test]

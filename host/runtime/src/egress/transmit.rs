@@ -1,10 +1,8 @@
 //! Sending, and what is made of the answer.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use sallyport_pack::route::Repeat;
 use tokio::time::Instant;
@@ -17,7 +15,6 @@ use super::{Authorised, Egress, EgressError, LONGEST_WAIT, Permit, Ready, Refusa
 use crate::answers::{Meaning, meaning};
 use crate::authority::Authority;
 use crate::connection::ConnectionState;
-use crate::credentials::Attached;
 use crate::wire::Broken;
 
 /// How one exchange ended without an answer that can be given.
@@ -169,6 +166,7 @@ impl Egress {
         }
         pace.renewed = true;
         ready.attached = Some(self.credentials.renew(at, &ready.connection, &manifest, &slot, &used).await?);
+        ready.others.push(used);
         Ok(())
     }
 
@@ -204,7 +202,8 @@ impl Egress {
         let mut response = request.send().await.map_err(broken)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        if found(ready.attached.as_ref(), &headers, &[]) {
+        let mut values = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+        if values.any(|bytes| ready.finds_secret(bytes)) {
             return Err(Failure::Secret);
         }
         // What the client decoded it has taken out of the headers: what is left nobody could look into.
@@ -227,7 +226,7 @@ impl Egress {
             body.extend_from_slice(&chunk);
         }
         let body: Bytes = body.freeze();
-        if found(ready.attached.as_ref(), &HeaderMap::new(), &body) {
+        if ready.finds_secret(&body) {
             return Err(Failure::Secret);
         }
         let retry_after =
@@ -289,13 +288,6 @@ impl Pace {
 /// Whether an answer to a repeated write says that an earlier sending took effect.
 fn is_done(authorised: &Authorised, status: u16, in_doubt: bool) -> bool {
     in_doubt && authorised.repeat_key().is_some_and(|key| key.done.contains(&status))
-}
-
-fn found(attached: Option<&Arc<Attached>>, headers: &HeaderMap, body: &[u8]) -> bool {
-    attached.is_some_and(|attached| {
-        let mut values = headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-        values.any(|bytes| attached.scanner.finds(bytes)) || attached.scanner.finds(body)
-    })
 }
 
 /// What a repeated write came to, when an earlier sending of it may have taken effect: no refusal undoes that.

@@ -88,9 +88,33 @@ fn inline_size(change: &Change) -> usize {
                 wit::Content::Text(text) | wit::Content::Markdown(text) | wit::Content::Html(text) => text.len(),
                 wit::Content::None | wit::Content::Blob(_) => 0,
             };
-            document.id.len() + document.title.len() + document.metadata.len() + content
+            document.id.len() + document.title.len() + document.metadata.len() + content + readers(&document.access)
         }
+        Change::SetAccess(change) => change.id.len() + readers(&change.access),
+        Change::UpsertContainer(container) => container.id.len() + container.name.len() + readers(&container.access),
+        Change::Members(members) => members.add.iter().chain(&members.remove).map(name).sum(),
         Change::Seen(ids) => ids.iter().map(String::len).sum(),
-        _ => 64,
+        Change::Delete(id) | Change::DeleteContainer(id) | Change::DeleteGroup(id) => id.len(),
+        Change::Person(person) => person.user.len() + person.name.as_ref().map_or(0, String::len),
+    }
+}
+
+fn readers(access: &wit::Access) -> usize {
+    match access {
+        wit::Access::Known(acl) => {
+            acl.entries.iter().map(|entry| name(&entry.who)).sum::<usize>()
+                + acl.inherit.iter().map(String::len).sum::<usize>()
+        }
+        wit::Access::Unknown => 0,
+    }
+}
+
+fn name(who: &wit::Principal) -> usize {
+    match who {
+        wit::Principal::User(name)
+        | wit::Principal::Email(name)
+        | wit::Principal::Group(name)
+        | wit::Principal::Domain(name) => name.len(),
+        wit::Principal::ConnectionAudience | wit::Principal::Anyone => 1,
     }
 }

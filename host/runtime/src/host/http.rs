@@ -244,6 +244,9 @@ impl State {
     }
 
     fn give(&mut self, answer: Answer, delivery: Delivery) -> Result<http::Response, HttpErrorOr> {
+        if let Err(failed) = &answer {
+            self.tell_refusal(failed);
+        }
         let got = answer.map_err(|failed| HttpErrorOr::Typed(failed.into()))?;
         let most = match delivery {
             Delivery::Inline => self.limits.inline,

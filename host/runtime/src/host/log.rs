@@ -3,7 +3,7 @@
 use crate::engine::imports::connector::log::{Host, Severity};
 use crate::engine::imports::connector::types::Field;
 
-use super::State;
+use super::{Failed, State};
 
 impl Host for State {
     async fn write(&mut self, severity: Severity, message: String, fields: Vec<Field>) -> wasmtime::Result<()> {
@@ -19,14 +19,7 @@ impl Host for State {
             line.push('=');
             escape(&field.value, &mut line);
         }
-        if line.len() > self.log_left {
-            let end = (0..=self.log_left).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
-            line.truncate(end);
-            line.push_str(" [the log ends here: it is full]");
-            self.log_left = 0;
-        } else {
-            self.log_left -= line.len();
-        }
+        let line = self.within_log(line);
         let (connector, invocation) = (self.connection.connector.as_str(), self.at.invocation.as_str());
         match severity {
             Severity::Debug => tracing::debug!(target: "sallyport::guest", connector, invocation, "{line}"),
@@ -35,6 +28,35 @@ impl Host for State {
             Severity::Error => tracing::error!(target: "sallyport::guest", connector, invocation, "{line}"),
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// Tells the operator what the gate refused and what would allow it, whatever the guest makes of it. It is counted as
+    /// the guest's own log is: who is refused without end fills no disk.
+    pub(super) fn tell_refusal(&mut self, failed: &Failed) {
+        let (Failed::Denied { message, .. } | Failed::Malformed(message)) = failed else { return };
+        if self.trace().is_some_and(|trace| trace.replaying()) || self.log_left == 0 {
+            return;
+        }
+        let mut line = String::new();
+        escape(message, &mut line);
+        let line = self.within_log(line);
+        let (connector, invocation) = (self.connection.connector.as_str(), self.at.invocation.as_str());
+        tracing::warn!(connector, connection = %self.connection.id, invocation, "refused: {line}");
+    }
+
+    /// What of a line there is still room for.
+    fn within_log(&mut self, mut line: String) -> String {
+        if line.len() > self.log_left {
+            let end = (0..=self.log_left).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+            line.truncate(end);
+            line.push_str(" [the log ends here: it is full]");
+            self.log_left = 0;
+        } else {
+            self.log_left -= line.len();
+        }
+        line
     }
 }
 

@@ -26,6 +26,7 @@ mod sweep;
 mod sync;
 mod tool;
 mod trace;
+mod weight;
 mod words;
 mod writer;
 

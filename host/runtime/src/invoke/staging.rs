@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::authority::Authority;
-use crate::document::{Change, Content, Document};
+use crate::document::Change;
 use crate::engine::Limit;
 use crate::ids::{SourceId, StreamId};
 use crate::ports::{Batch, Committed, StoreError};
 
+use super::weight::weight;
 use super::{Services, Stop};
 
 /// Told after every checkpoint.
@@ -108,23 +109,4 @@ impl Staging {
         self.tally.refused += committed.refused;
         self.tally.checkpoints += 1;
     }
-}
-
-/// About how many bytes a change holds in memory.
-fn weight(change: &Change) -> usize {
-    const EACH: usize = 128;
-    EACH + match change {
-        Change::Upsert(document) => text(document) + document.metadata.len() * 64,
-        Change::Seen(ids) => ids.iter().map(|id| id.len() + 24).sum(),
-        Change::Members(members) => (members.add.len() + members.remove.len()) * 64,
-        _ => 0,
-    }
-}
-
-fn text(document: &Document) -> usize {
-    let content = match &document.content {
-        Content::None => 0,
-        Content::Text(text) | Content::Markdown(text) | Content::Html(text) => text.len(),
-    };
-    document.id.len() + document.title.len() + content
 }

@@ -229,8 +229,16 @@ async fn what_may_not_come_in_is_refused_before_it_is_compiled() {
     let refused = world.install(good.clone(), Word::default()).await;
     assert!(matches!(refused, Err(InvokeError::Admission(_))), "{refused:?}");
     let elsewhere = sealed("https://auth.acme.example/token", "https://evil.example/token");
-    for (bytes, why) in [(elsewhere, "evil.example"), (touched, ""), ([signed, vec![0, 1, 0]].concat(), "stand after")]
-    {
+    // The secrets of a provider that the host knows go to that provider's own origins, whatever a manifest says.
+    let origin = sealed("https://api.acme.example", "https://collect.example");
+    let google = sealed("provider = \"acme\"", "provider = \"google\"");
+    for (bytes, why) in [
+        (elsewhere, "evil.example"),
+        (origin, "collect.example"),
+        (google, "google"),
+        (touched, ""),
+        ([signed, vec![0, 1, 0]].concat(), "stand after"),
+    ] {
         let refused = world.install(bytes, Word::UNSIGNED).await;
         let Err(InvokeError::Component(message)) = refused else { panic!("{refused:?}") };
         assert!(message.contains(why) && !message.contains("compile"), "{message}, wanted {why}");

@@ -34,6 +34,7 @@ fn hostile(name: &str) -> Vec<u8> {
 fn tight() -> Limits {
     Limits {
         instances: 1,
+        memories: 1,
         cpu_between_calls: Duration::from_millis(500),
         cpu_tool: Duration::from_secs(1),
         handles: 100,
@@ -111,8 +112,12 @@ async fn a_length_of_four_gigabytes_traps_before_anything_is_taken() {
 
 #[tokio::test]
 async fn handles_are_finite_and_cannot_be_made_up_or_given_back_twice() {
-    for name in ["handles-for-ever", "forges-a-handle", "drops-twice"] {
-        assert_eq!(stopped(name).await.0, "trap", "{name}");
+    for (name, why) in
+        [("handles-for-ever", "handle"), ("forges-a-handle", "unknown handle"), ("drops-twice", "unknown handle")]
+    {
+        let (limit, message) = stopped(name).await;
+        assert_eq!(limit, "trap", "{name}");
+        assert!(message.contains(why), "{name}: {message}");
     }
 }
 
@@ -148,6 +153,36 @@ async fn a_component_of_more_instances_than_allowed_is_refused_at_install() {
     assert!(matches!(&refused, Err(InvokeError::Component(why)) if why.contains("instances")), "{refused:?}");
 }
 
+/// Forty side by side; and two of two of two …, four thousand in all, in a file of a kilobyte.
+#[tokio::test]
+async fn a_component_that_makes_instances_without_end_is_refused_and_what_was_installed_stays() {
+    let world = world("honest").await;
+    let beside = "(core instance (instantiate $m))".repeat(40);
+    let mut nested = "(component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
+    for depth in 1..=12 {
+        let below = depth - 1;
+        let _ = write!(
+            nested,
+            "(component $c{depth} (instance (instantiate $c{below})) (instance (instantiate $c{below})))"
+        );
+    }
+    let exports = r#"(instance $nothing)
+        (export "sallyport:connector/account@0.1.0" (instance $nothing))
+        (export "sallyport:connector/sync@0.1.0" (instance $nothing))
+        (export "sallyport:connector/tools@0.1.0" (instance $nothing))"#;
+    for text in [
+        format!("(component (core module $m) {beside} {exports})"),
+        format!("(component {nested} (instance (instantiate $c12)) {exports})"),
+    ] {
+        let component = wat::parse_str(&text).expect("a component");
+        let refused = world.runtime.install(&admin(), connector(&component, "0.2.0"), Word::UNSIGNED).await;
+        assert!(matches!(&refused, Err(InvokeError::Component(why)) if why.contains("instances")), "{refused:?}");
+    }
+    let installed = crate::ports::Catalog::list(&*world.store).await.expect("listed");
+    assert_eq!(installed[0].version, "0.1.0");
+    is_well(&world).await;
+}
+
 /// The store of a call that was given up is not used again: the next one has its own, in the same slot.
 #[tokio::test]
 async fn a_call_that_is_dropped_while_it_waits_leaves_the_next_one_well() {
@@ -156,9 +191,11 @@ async fn a_call_that_is_dropped_while_it_waits_leaves_the_next_one_well() {
     let answer = |_: &Seen, count: usize| if count == 0 { Answer::Hang } else { Answer::json(200, "{}") };
     let limits = Limits { wall_tool: Duration::from_millis(300), ..tight() };
     let world = World::of(limits, &asks.component(), Setting::Ask, answer).await;
-    let outcome = world.call("list_items", json!({ "name": "x" }), Verdict::Allow).await;
-    assert!(matches!(outcome, Err(InvokeError::Trapped { limit: "wall", .. })), "{outcome:?}");
+    let asked = world.call("list_items", json!({ "name": "x" }), Verdict::Allow);
+    // Whoever asked goes away; the call goes on without them, to the end of its time.
+    assert!(tokio::time::timeout(Duration::from_millis(50), asked).await.is_err(), "it waits for the service");
     is_well(&world).await;
+    assert_eq!(world.reached("GET").len(), 1);
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ pub struct Attempt {
     /// Whether to have the answer kept by the host.
     #[serde(default)]
     pub to_blob: bool,
+    /// How long to compute before each request, in steps.
+    #[serde(default)]
+    pub steps: u64,
 }
 
 /// What became of it: the last time, where there were several.
@@ -77,10 +80,23 @@ fn attempts(input: &Attempt) -> Came {
         let worst = answers.into_iter().max_by_key(Result::is_err);
         return worst.map_or(Came { status: 0, text: "nothing was sent".into() }, came);
     }
+    // Answers that the host keeps are not given back before the end.
+    let mut kept = Vec::new();
     for _ in 1..input.times {
-        came(request(input).send());
+        compute(input.steps);
+        match request(input).send() {
+            Ok(answer) => kept.push(answer),
+            Err(error) => return came(Err(error)),
+        }
     }
+    compute(input.steps);
     came(request(input).send())
+}
+
+fn compute(steps: u64) {
+    (0..steps).for_each(|step| {
+        std::hint::black_box(step);
+    });
 }
 
 /// Tries a request with a right to read.
@@ -119,6 +135,13 @@ impl sync::Sync for Everything {
             "emit without end" => {
                 for n in 0.. {
                     sink.upsert(note(n, 1000))?;
+                }
+                Ok(Outcome::Complete(Coverage::Whole))
+            }
+            "readers without end" => {
+                for n in 0.. {
+                    let acl = (0..100).fold(Acl::new(), |acl, _| acl.reader(Principal::Anyone));
+                    sink.set_access(format!("n{n}"), acl)?;
                 }
                 Ok(Outcome::Complete(Coverage::Whole))
             }
