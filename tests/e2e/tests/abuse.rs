@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sallyport::connection::{Connection, ConnectionState};
 use sallyport::engine::Limits;
-use sallyport::ids::ToolName;
+use sallyport::ids::{TenantId, ToolName};
 use sallyport::invoke::SyncOptions;
 use sallyport::ports::Directory as _;
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
@@ -497,28 +497,36 @@ fn a_secret_that_a_service_gives_back_reaches_no_guest_no_log_and_no_disk() {
 #[test]
 fn a_secret_that_was_put_in_anothers_place_is_not_used_and_that_is_told() {
     block_on(async {
-        let world = world().await;
+        let mut world = world().await;
         let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
-        let others = token("of-somebody-else-0123456789");
-        world.host.connect(&file, "thief", "token", others, &["notes.read"]).await.expect("it is connected");
-        let db = rusqlite::Connection::open(world.host.folder.path().join("data/sallyport.db")).expect("the database");
-        let swapped = db
-            .execute(
-                "UPDATE secrets SET (sealed, nonce, ciphertext) =
-                     (SELECT o.sealed, o.nonce, o.ciphertext FROM secrets o WHERE o.connection <> secrets.connection)
-                 WHERE connection = (SELECT key FROM connections WHERE id = ?)",
-                [world.thief.id.as_str()],
-            )
-            .expect("a row");
-        assert_eq!(swapped, 1);
+        let own = world.host.caller.tenant.clone();
+        for tenant in [own.clone(), TenantId::new("others")] {
+            if tenant != own {
+                world.host.store.accounts().create_tenant(&tenant, "Others").await.expect("a tenant");
+            }
+            world.host.caller.tenant = tenant.clone();
+            let secret = token("of-somebody-else-0123456789");
+            let from = world.host.connect(&file, "thief", "token", secret, &["notes.read"]).await.expect("connected");
+            world.host.caller.tenant = own.clone();
 
-        let (log, logs) = log::kept();
-        let (status, text) = world.tries("read", get("https://thief.example/v1/me")).with_subscriber(logs).await;
-        assert!(status == 0 && text.contains("sealed-elsewhere"), "{text}");
-        assert_eq!(world.service.sockets(), 0);
-        let log = String::from_utf8(log.taken()).expect("text");
-        let told = log.lines().find(|line| line.contains("failed authentication")).expect("it is in the log");
-        assert!(told.contains("ERROR") && told.contains(world.thief.id.as_str()), "{told}");
+            let database = world.host.folder.path().join("data/sallyport.db");
+            let db = rusqlite::Connection::open(database).expect("the database");
+            let moved = db.execute(
+                "UPDATE secrets SET (sealed, nonce, ciphertext) = (SELECT o.sealed, o.nonce, o.ciphertext
+                     FROM secrets o JOIN connections c ON c.key = o.connection WHERE c.id = ?1)
+                 WHERE connection = (SELECT key FROM connections WHERE id = ?2)",
+                [from.id.as_str(), world.thief.id.as_str()],
+            );
+            assert_eq!(moved, Ok(1));
+
+            let (log, logs) = log::kept();
+            let (status, text) = world.tries("read", get("https://thief.example/v1/me")).with_subscriber(logs).await;
+            assert!(status == 0 && text.contains("sealed-elsewhere"), "of {tenant}: {text}");
+            assert_eq!(world.service.sockets(), 0, "of {tenant}");
+            let log = String::from_utf8(log.taken()).expect("text");
+            let told = log.lines().find(|line| line.contains("failed authentication")).expect("it is in the log");
+            assert!(told.contains("ERROR") && told.contains(world.thief.id.as_str()), "{told}");
+        }
     });
 }
 

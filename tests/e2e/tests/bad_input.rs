@@ -165,3 +165,18 @@ fn the_demo_leaves_a_folder_of_somebody_elses_alone() {
     let error = fails(&["--data", text(&dir.path().join("new")), "demo", "--folder", text(&dir.path().join("none"))]);
     assert!(error.contains("none") && error.contains("folder"), "{error}");
 }
+
+#[test]
+fn a_user_of_the_same_name_elsewhere_is_another_person() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = text(dir.path()).to_owned() + "/data";
+    succeeds(&["--data", &data, "keys", "user", "ann@example.com", "--name", "Ann"]);
+    succeeds(&["--data", &data, "keys", "user", "ann@example.com", "--name", "Ann A."]);
+    succeeds(&["--data", &data, "keys", "user", "ann@example.org", "--name", "Another Ann"]);
+    let users = output(&["--data", &data, "keys", "users"]);
+    let found: Vec<_> =
+        users.as_array().expect("a list").iter().map(|user| (&user["subject"], &user["name"])).collect();
+    assert_eq!(found.len(), 2, "{users}");
+    assert!(found.contains(&(&json!("ann"), &json!("Ann A."))), "{users}");
+    assert!(found.contains(&(&json!("ann@example.org"), &json!("Another Ann"))), "{users}");
+}

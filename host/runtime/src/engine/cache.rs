@@ -4,15 +4,18 @@
 //! over its content, its component and the engine that compiled it, and what does not verify is compiled anew.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use super::EngineError;
 use crate::ids::Digest;
 
 const MAC: usize = 32;
+/// The most that is kept of the buffer, in bytes.
+const KEPT: usize = 8 << 20;
 const KEY_FILE: &str = "key";
 
 /// The folder of compiled components.
@@ -20,6 +23,8 @@ const KEY_FILE: &str = "key";
 pub(crate) struct Cache {
     folder: PathBuf,
     key: [u8; 32],
+    /// What a file is read into. Kept, since fresh memory for a megabyte costs as much as reading it.
+    buffer: Mutex<Vec<u8>>,
 }
 
 impl Cache {
@@ -40,42 +45,49 @@ impl Cache {
                 key
             }
         };
-        Ok(Self { folder: folder.into(), key })
+        Ok(Self { folder: folder.into(), key, buffer: Mutex::default() })
     }
 
     /// The compiled component, if it is here and nobody touched it.
     pub(crate) fn load(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
-        let file = fs::read(self.path(engine, digest)).ok()?;
-        let (mac, code) = file.split_at_checked(MAC)?;
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, &self.mac(engine, digest, code)[..])) {
+        let fingerprint = fingerprint(engine);
+        let mut buffer = self.buffer.lock();
+        buffer.clear();
+        fs::File::open(self.path(&fingerprint, digest)).and_then(|mut file| file.read_to_end(&mut buffer)).ok()?;
+        let (mac, code) = buffer.split_at_checked(MAC)?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, &self.mac(&fingerprint, digest, code)[..])) {
             tracing::warn!(component = %digest, "a compiled component does not verify; it is compiled anew");
             return None;
         }
         // SAFETY: `deserialize` demands bytes that `Component::serialize` gave and nobody changed. The MAC's key never
-        // leaves the private folder, and it was made over these very bytes (already in memory, so no later change of the
-        // file counts), for this component and this engine.
+        // leaves the private folder, and it was made over these very bytes (in memory that this call alone holds, so no
+        // later change of the file counts), for this component and this engine.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
+        if buffer.capacity() > KEPT {
+            *buffer = Vec::new();
+        }
         component.inspect_err(|error| tracing::warn!(component = %digest, %error, "cannot load compiled code")).ok()
     }
 
     /// Keeps the code of a compiled component. That it cannot be kept costs time only.
     pub(crate) fn keep(&self, engine: &wasmtime::Engine, digest: &Digest, code: &[u8]) {
-        let mut file = self.mac(engine, digest, code).to_vec();
+        let fingerprint = fingerprint(engine);
+        let mut file = self.mac(&fingerprint, digest, code).to_vec();
         file.extend_from_slice(code);
-        if let Err(error) = write_private(&self.path(engine, digest), &file) {
+        if let Err(error) = write_private(&self.path(&fingerprint, digest), &file) {
             tracing::warn!(component = %digest, %error, "cannot keep compiled code");
         }
     }
 
-    fn path(&self, engine: &wasmtime::Engine, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{digest}-{}.native", fingerprint(engine)))
+    fn path(&self, fingerprint: &str, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{digest}-{fingerprint}.native"))
     }
 
-    fn mac(&self, engine: &wasmtime::Engine, digest: &Digest, code: &[u8]) -> [u8; MAC] {
+    fn mac(&self, fingerprint: &str, digest: &Digest, code: &[u8]) -> [u8; MAC] {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(digest.as_str().as_bytes());
-        hasher.update(fingerprint(engine).as_bytes());
+        hasher.update(fingerprint.as_bytes());
         hasher.update(code);
         *hasher.finalize().as_bytes()
     }

@@ -93,7 +93,7 @@ mod tests {
     /// What can be repeated weighs each time, whatever kind of change it stands in.
     #[test]
     fn nothing_that_can_be_repeated_is_free() {
-        let readers = |n: usize| json!({ "access": "known", "inherit": [], "entries": vec![json!({ "who": { "email": "a@b.c" }, "level": "read" }); n] });
+        let readers = |n: usize| json!({ "access": "known", "inherit": [], "entries": vec![json!({ "who": { "kind": "email", "id": "a@b.c" }, "level": "read" }); n] });
         let change = |value: serde_json::Value| -> Change { serde_json::from_value(value).expect("a change") };
         let document = |n: usize| {
             let metadata: serde_json::Map<_, _> = (0..n).map(|key| (key.to_string(), json!(null))).collect();
@@ -109,7 +109,7 @@ mod tests {
             &|n| json!({ "change": "set-access", "of": { "id": "d", "access": readers(n) } }),
             &|n| json!({ "change": "seen", "of": vec!["x"; n] }),
             &|n| json!({ "change": "upsert-container", "of": { "id": "c", "kind": "k", "name": "n", "parent": null, "access": readers(n) } }),
-            &|n| json!({ "change": "members", "of": { "group": "g", "reset": false, "add": vec![json!({ "user": "u" }); n], "remove": [] } }),
+            &|n| json!({ "change": "members", "of": { "group": "g", "reset": false, "add": vec![json!({ "kind": "user", "id": "u" }); n], "remove": [] } }),
         ];
         for kind in kinds {
             let (few, many) = (weight(&change(kind(1))), weight(&change(kind(1001))));

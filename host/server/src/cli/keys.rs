@@ -109,7 +109,12 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             let roles = roles.iter().map(|role| {
                 parse_role(role).map_err(|_| anyhow::anyhow!("{role:?} is no role: admin, approver or member"))
             });
-            let subject = SubjectId::new(email.split('@').next().unwrap_or(&email));
+            let mut subject = SubjectId::new(email.split('@').next().unwrap_or(&email));
+            // Another person of the same name elsewhere stays who they are, with all that is theirs.
+            let others = accounts.users(&tenant).await?;
+            if others.iter().any(|other| other.subject == subject && !other.emails.contains(&email)) {
+                subject = SubjectId::new(email.clone());
+            }
             let user = User {
                 tenant: tenant.clone(),
                 name: name.unwrap_or_else(|| subject.to_string()),
