@@ -315,7 +315,7 @@ impl Authorised {
     pub fn repeat(&self) -> Repeat {
         let keyed = |key: &RepeatKey| match &key.parameter {
             // Without the key in it, this request is like any other.
-            Some(path) => path.find(&self.parameters).iter().any(|value| !value.is_null()),
+            Some(path) => path.find(&self.route.judged(&self.parameters)).iter().any(|value| !value.is_null()),
             None => key.header.is_some(),
         };
         match self.route.repeat {

@@ -7,7 +7,8 @@ use crate::engine::imports::connector::{documents, http, types};
 use crate::invoke::Stop;
 
 /// A typed value for the guest, or a trap.
-pub(crate) enum Or<E> {
+#[allow(unreachable_pub)] // the generated traits name it, and compilers from 1.97 on refuse a private type there
+pub enum Or<E> {
     /// The guest may go on.
     Typed(E),
     /// It may not.

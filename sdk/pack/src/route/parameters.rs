@@ -96,6 +96,12 @@ impl Parameters {
         self.query.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// These without the body's.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { query: self.query.clone(), ..Self::default() }
+    }
+
     /// A name that stands more than once, in the query, in the body or in both.
     #[must_use]
     pub fn doubled(&self) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! What a route lets a request carry, and what it remembers of it.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
@@ -344,13 +344,23 @@ impl Route {
             let keys = "the host sets it".to_owned();
             return Err(Refusal::Parameter { route: route(), parameter: name.to_owned(), keys });
         }
+        let judged = self.judged(parameters);
         for (path, allowed) in &self.values {
-            let found = path.find(parameters);
+            let found = path.find(&judged);
             if found.is_empty() || !found.iter().all(|value| allowed.iter().any(|scalar| scalar.equals(value))) {
                 return Err(Refusal::Value { route: route(), parameter: path.to_string(), allowed: list(allowed) });
             }
         }
         Ok(())
+    }
+
+    /// What the route's rules speak of: content is no parameter, even if its media type says that it is a form.
+    #[must_use]
+    pub fn judged<'p>(&self, parameters: &'p Parameters) -> Cow<'p, Parameters> {
+        match self.body {
+            Body::Parameters => Cow::Borrowed(parameters),
+            Body::Raw => Cow::Owned(parameters.without_body()),
+        }
     }
 
     /// Every value in a request that names a place. Lists give each of their items, also those that are written with
@@ -444,5 +454,28 @@ impl<'de> Deserialize<'de> for Route {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_calls_itself_a_form_brings_no_value_that_a_route_asks_for() {
+        let route: Route = toml::from_str(
+            r#"match = "POST {api}/files"
+            keys = ["kind"]
+            values = { kind = ["media"] }
+            body = "raw""#,
+        )
+        .expect("a route");
+        let query = |url: &str| Parameters::from_query(&url.parse().expect("a URL"));
+        let mut content = query("https://example.com/files");
+        content.add_form(b"kind=media").expect("a form");
+        assert!(matches!(route.admit(&content), Err(Refusal::Value { .. })), "the query does not say it");
+        let mut content = query("https://example.com/files?kind=media");
+        content.set_opaque();
+        assert_eq!(route.admit(&content), Ok(()));
     }
 }
