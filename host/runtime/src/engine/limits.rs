@@ -63,6 +63,8 @@ pub struct Limits {
     pub cursor: usize,
     /// Bytes of log of one execution.
     pub log: usize,
+    /// Streams that a connector may name.
+    pub streams: u32,
     /// Pulls of one stream in one sync.
     pub pulls: u32,
     /// Checkpoints of one stream in one sync that brought nothing new: the same cursor, or no change.
@@ -96,6 +98,7 @@ impl Default for Limits {
             staged: 64 * MIB,
             cursor: MIB,
             log: 64 << 10,
+            streams: 10_000,
             pulls: 10_000,
             idle_checkpoints: 100,
         }
@@ -115,7 +118,7 @@ impl Limits {
     pub fn tightened(&self, by: &Self) -> Self {
         tighter!(self, by; instances, instances_per_tenant, memory, memories, core_instances, table_elements, handles,
             cpu_between_calls, cpu_tool, cpu_pull, wall_tool, wall_pull, host_call, calls, inline, inline_all, send_all,
-            blob, blobs, emit, staged, cursor, log, pulls, idle_checkpoints)
+            blob, blobs, emit, staged, cursor, log, streams, pulls, idle_checkpoints)
     }
 }
 

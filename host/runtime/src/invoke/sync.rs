@@ -83,6 +83,12 @@ impl Runtime {
             Returned::Streams(Err(given)) => return Err(failure(given)),
             _ => return Err(InvokeError::Host("another export answered".into())),
         };
+        // Each costs a record and a pull.
+        let most = self.limits(&bench.connection).streams;
+        if streams.len() > most as usize {
+            let message = format!("it names {} streams; {most} is the most", streams.len());
+            return Err(InvokeError::Guest { code: "too-many-streams".into(), message });
+        }
         for info in streams {
             let stream = StreamId::new(info.id);
             if !options.streams.is_empty() && !options.streams.contains(&stream) {

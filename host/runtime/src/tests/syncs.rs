@@ -11,6 +11,7 @@ use crate::admission::Word;
 use crate::connection::Setting;
 use crate::document::{Access, Principal};
 use crate::engine::Limits;
+use crate::error::InvokeError;
 use crate::fixtures::Answer;
 use crate::ids::StreamId;
 use crate::invoke::{StreamReport, SyncOptions, SyncReport};
@@ -164,6 +165,19 @@ async fn a_stream_that_never_ends_is_bounded() {
         let error = one(world.sync(false).await).error.expect("an error");
         assert!(error.message.contains(code), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_connector_that_names_more_streams_than_it_may_is_not_pulled() {
+    let guest = Guest::pull(vec![Step::Emit(pages(0..1)), Step::Checkpoint("c1")], Ending::Whole);
+    let none = Limits { streams: 0, ..limits() };
+    let world = World::of(none, &guest.component(), Setting::Auto, |_, _| Answer::json(200, "{}")).await;
+    let refused = world.runtime.sync(&ann().tenant, &world.connection, SyncOptions::default(), |_| ()).await;
+    assert!(
+        matches!(&refused, Err(InvokeError::Guest { code, .. }) if code == "too-many-streams"),
+        "one is more than none: {refused:?}"
+    );
+    assert!(world.ids().is_empty() && world.cursor().is_none());
 }
 
 #[tokio::test]
