@@ -215,10 +215,7 @@ fn credential_like(provider: Option<&Provider>, live: &Live, parameters: &Parame
     let base = |name: &str| name.split('[').next().unwrap_or_default().trim().to_ascii_lowercase().replace('-', "_");
     let unlisted = UNLISTED.into_iter().filter(|_| registered.is_empty());
     let listed: Vec<String> = listed.chain(CREDENTIALS).chain(unlisted).map(base).collect();
-    let refused = |name: &str| {
-        let name = base(name);
-        listed.iter().any(|own| *own == name)
-    };
+    let refused = |name: &str| listed.contains(&base(name));
     let place = match body {
         Body::Multipart(_) => "multipart",
         _ => "body",
