@@ -48,6 +48,7 @@ fn crates_depend_in_one_direction() {
         ("sallyport-hello", &["sallyport-sdk"][..]),
         ("sallyport-google-drive", &["sallyport-sdk"][..]),
         ("sallyport-trello", &["sallyport-sdk"][..]),
+        ("sallyport-thief", &["sallyport-sdk"][..]),
         (
             "sallyport-e2e",
             &[

@@ -104,5 +104,6 @@ pub fn request(method: &str, url: &str, body: Body) -> Request {
         body,
         slot: None,
         delivery: Delivery::Inline,
+        most: None,
     }
 }
