@@ -17,7 +17,7 @@ use sallyport::ports::Directory as _;
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport_bench::host::{Host, token};
 use sallyport_bench::log;
-use sallyport_e2e::{block_on, connectors};
+use sallyport_e2e::{block_on, connectors, output};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -580,7 +580,30 @@ fn a_guest_that_computes_a_little_for_ever_ends_at_its_sum() {
         let why = world.is_ended(attempt).await;
         assert!(why.contains("cpu") && !why.contains("between"), "{why}");
         assert!(world.service.requests().len() > 1, "no single stretch was too long");
+
+        let pull = Limits { cpu_pull: Duration::from_millis(300), wall_pull: Duration::from_secs(60), ..tight() };
+        let world = world_within(pull).await;
+        let said = world.syncs("compute a little for ever").await;
+        assert!(said.contains("cpu") && !said.contains("between"), "{said}");
     });
+}
+
+#[test]
+fn every_limit_is_shown_before_a_connector_is_installed() {
+    let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
+    let data = tempfile::tempdir().expect("a folder");
+    std::fs::write(data.path().join("config.toml"), "[limits]\ncalls = 7\n").expect("an operator's limit");
+    let shown = output(&["--data", text(data.path()), "plugin", "inspect", text(&file)]);
+    let limits = shown["limits"].as_object().expect("limits");
+    let all = serde_json::to_value(Limits::default()).expect("they are JSON");
+    for name in all.as_object().expect("an object").keys() {
+        assert!(limits.contains_key(name), "{name} is not shown: {limits:?}");
+    }
+    assert_eq!(limits["calls"], 7);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
 }
 
 #[test]

@@ -145,6 +145,10 @@ impl sync::Sync for Everything {
                 }
                 Ok(Outcome::Complete(Coverage::Whole))
             }
+            "compute a little for ever" => loop {
+                compute(20_000_000);
+                clock::now();
+            },
             "a long cursor" => {
                 sink.checkpoint(&"c".repeat(1 << 20))?;
                 Ok(Outcome::Complete(Coverage::Whole))
