@@ -10,7 +10,6 @@ use sallyport::connection::Connection;
 use sallyport::engine::Limits;
 use sallyport::ids::ToolName;
 use sallyport::invoke::measure_scan;
-use sallyport::tool::{ToolCall, Tools as _, Verdict};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 
@@ -124,14 +123,7 @@ async fn guests(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
 }
 
 async fn call(host: &Host, connection: &Connection) -> Result<(), InvokeError> {
-    let call = ToolCall {
-        connection: connection.id.clone(),
-        tool: ToolName::new("read_note").map_err(|error| InvokeError::Host(error.to_string()))?,
-        arguments: json!({ "id": "n1" }),
-        verdict: Verdict::Allow,
-        context: None,
-    };
-    host.runtime.call(&host.caller, call).await.map(drop)
+    host.call(&connection.id, "read_note", json!({ "id": "n1" })).await.map(drop)
 }
 
 /// By how many bytes this process grows at most while `work` runs.

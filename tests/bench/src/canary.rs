@@ -12,9 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sallyport::connection::ConnectionState;
-use sallyport::ids::ToolName;
 use sallyport::ports::Directory as _;
-use sallyport::tool::{ToolCall, Tools as _, Verdict};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 
@@ -73,14 +71,8 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
     let mut said = String::new();
     let (log, logs) = log::kept();
     for _ in 0..runs {
-        let call = ToolCall {
-            connection: connection.id.clone(),
-            tool: ToolName::new("read_note")?,
-            arguments: json!({ "id": "n1" }),
-            verdict: Verdict::Allow,
-            context: None,
-        };
-        let outcome = host.runtime.call(&host.caller, call).with_subscriber(logs.clone()).await;
+        let call = host.call(&connection.id, "read_note", json!({ "id": "n1" }));
+        let outcome = call.with_subscriber(logs.clone()).await;
         ensure!(outcome.is_err(), "an answer with the token in it was given: {outcome:?}");
         said = format!("{outcome:?}\n");
         ensure!(count(said.as_bytes()) == 0, "the token is in {said}");

@@ -10,12 +10,13 @@ use axum::{Json, Router};
 use sallyport::connection::{Connection, Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::engine::Limits;
-use sallyport::ids::{CapabilityId, ConnectorId, SlotName, SubjectId, TenantId};
+use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName, SubjectId, TenantId, ToolName};
 use sallyport::invoke::Connect;
 use sallyport::keys::{MasterKey, Secret};
 use sallyport::registry::Registry;
+use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport::wire::{Repoint, WireConfig};
-use sallyport::{Caller, Ports, Role, Runtime};
+use sallyport::{Caller, InvokeError, Ports, Role, Runtime};
 use sallyport_store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,6 +115,23 @@ impl Host {
             audience: Vec::new(),
         };
         Ok(self.runtime.connect(&self.caller, connect).await?)
+    }
+}
+
+impl Host {
+    /// Calls a tool with nothing that asks for approval.
+    ///
+    /// # Errors
+    /// What the call answers; [`InvokeError::Host`] where `tool` is no tool's name.
+    pub async fn call(&self, connection: &ConnectionId, tool: &str, arguments: Value) -> Result<Outcome, InvokeError> {
+        let call = ToolCall {
+            connection: connection.clone(),
+            tool: ToolName::new(tool).map_err(|error| InvokeError::Host(error.to_string()))?,
+            arguments,
+            verdict: Verdict::Allow,
+            context: None,
+        };
+        self.runtime.call(&self.caller, call).await
     }
 }
 

@@ -9,8 +9,7 @@ use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use sallyport::connection::Connection;
 use sallyport::engine::Limits;
-use sallyport::ids::ToolName;
-use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
+use sallyport::tool::Outcome;
 use sallyport_pack::manifest::Manifest;
 use serde_json::json;
 
@@ -104,12 +103,5 @@ async fn calls(host: &Arc<Host>, connection: &Connection, rounds: usize) -> anyh
 }
 
 async fn call(host: &Host, connection: &Connection) -> anyhow::Result<Outcome> {
-    let call = ToolCall {
-        connection: connection.id.clone(),
-        tool: ToolName::new("read_note")?,
-        arguments: json!({ "id": "n1" }),
-        verdict: Verdict::Allow,
-        context: None,
-    };
-    Ok(host.runtime.call(&host.caller, call).await?)
+    Ok(host.call(&connection.id, "read_note", json!({ "id": "n1" })).await?)
 }

@@ -11,10 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sallyport::connection::{Connection, ConnectionState};
 use sallyport::engine::Limits;
-use sallyport::ids::{TenantId, ToolName};
+use sallyport::ids::TenantId;
 use sallyport::invoke::SyncOptions;
 use sallyport::ports::Directory as _;
-use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
+use sallyport::tool::Outcome;
 use sallyport_bench::host::{Host, token};
 use sallyport_bench::log;
 use sallyport_e2e::{block_on, connectors, output};
@@ -106,14 +106,8 @@ async fn world_within(limits: Limits) -> World {
 
 impl World {
     async fn tries(&self, tool: &str, attempt: Value) -> (u64, String) {
-        let call = ToolCall {
-            connection: self.thief.id.clone(),
-            tool: ToolName::new(tool).expect("a name"),
-            arguments: attempt.clone(),
-            verdict: Verdict::Allow,
-            context: None,
-        };
-        match self.host.runtime.call(&self.host.caller, call).await {
+        let call = self.host.call(&self.thief.id, tool, attempt.clone());
+        match call.await {
             Ok(Outcome::Done(done)) => {
                 let text = done.output["text"].as_str().expect("a text").to_owned();
                 (done.output["status"].as_u64().expect("a status"), text)
@@ -124,14 +118,8 @@ impl World {
 
     /// What a call that is ended in the middle is told.
     async fn is_ended(&self, attempt: Value) -> String {
-        let call = ToolCall {
-            connection: self.thief.id.clone(),
-            tool: ToolName::new("read").expect("a name"),
-            arguments: attempt,
-            verdict: Verdict::Allow,
-            context: None,
-        };
-        let outcome = self.host.runtime.call(&self.host.caller, call).await;
+        let call = self.host.call(&self.thief.id, "read", attempt);
+        let outcome = call.await;
         outcome.expect_err("it is ended").to_string()
     }
 
@@ -396,14 +384,8 @@ fn a_tool_that_writes_more_often_than_it_may_is_stopped_at_its_number() {
             "method": "POST", "url": "https://thief.example/v1/notes",
             "media_type": "application/json", "body": "{\"title\":\"a\"}", "times": 5,
         });
-        let call = ToolCall {
-            connection: world.thief.id.clone(),
-            tool: ToolName::new("write").expect("a name"),
-            arguments: attempt,
-            verdict: Verdict::Allow,
-            context: None,
-        };
-        let outcome = world.host.runtime.call(&world.host.caller, call).await;
+        let call = world.host.call(&world.thief.id, "write", attempt);
+        let outcome = call.await;
         assert_eq!(world.service.requests().len(), 3, "its manifest says three: {outcome:?}");
     });
 }
@@ -458,14 +440,8 @@ fn a_secret_that_a_service_gives_back_reaches_no_guest_no_log_and_no_disk() {
             for (tool, attempt) in [("read", &read), ("write", &write)] {
                 world.service.says(format!("{{\"echo\":\"{form}\"}}"), Duration::ZERO);
                 let before = world.service.sockets();
-                let call = ToolCall {
-                    connection: world.thief.id.clone(),
-                    tool: ToolName::new(tool).expect("a name"),
-                    arguments: attempt.clone(),
-                    verdict: Verdict::Allow,
-                    context: None,
-                };
-                let outcome = world.host.runtime.call(&world.host.caller, call).with_subscriber(logs.clone()).await;
+                let call = world.host.call(&world.thief.id, tool, attempt.clone());
+                let outcome = call.with_subscriber(logs.clone()).await;
                 let told = format!("{outcome:?}");
                 assert!(told.contains("SecretInResponse") || outcome.is_err(), "{tool}: {told}");
                 assert_eq!(found(told.as_bytes()), None, "{tool}: {told}");
