@@ -1,12 +1,12 @@
 //! Which files come in, and what happens to consent and to running calls when a version replaces another.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 
-use parking_lot::Mutex;
 use sallyport_pack::diff::Change;
 use sallyport_pack::signature::{self, PublisherKey};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::guest::{Guest, Step, text};
 use super::tools::created;
@@ -61,22 +61,23 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_in_flight_finishes_on_its_version_and_no_call_fails_during_the_swap() {
-    let (arrived, arrival) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    let world = World::new(&saying(1), Setting::Ask, move |_, n| {
-        if n == 0 {
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let world = World::new(&saying(1), Setting::Ask, {
+        let (arrived, release) = (Arc::clone(&arrived), Arc::clone(&release));
+        move |_, n| {
+            if n > 0 {
+                return Answer::json(200, "{}");
+            }
             // The first call stands in the middle of its only request until the swap is over.
-            arrived.send(()).expect("the test waits");
-            released.lock().recv().expect("the test releases");
+            arrived.notify_one();
+            Answer::Once(Arc::clone(&release), Box::new(Answer::json(200, "{}")))
         }
-        Answer::json(200, "{}")
     })
     .await;
     let swapped = AtomicBool::new(false);
     let in_flight = world.answering();
     let others = async {
-        tokio::task::spawn_blocking(move || arrival.recv()).await.unwrap().unwrap();
+        arrived.notified().await;
         let calls = async {
             let mut answered = vec![world.answering().await];
             while !swapped.load(Ordering::SeqCst) {
@@ -92,7 +93,7 @@ async fn a_call_in_flight_finishes_on_its_version_and_no_call_fails_during_the_s
         let (answered, admitted) = tokio::join!(calls, swap);
         assert!(admitted.live, "{:?}", admitted.changes);
         assert_eq!(world.answering().await, 2, "a call that begins after the swap");
-        release.send(()).unwrap();
+        release.notify_one();
         answered
     };
     let (first, answered) = tokio::join!(in_flight, others);
