@@ -19,6 +19,8 @@ pub struct Config {
     pub repoint: BTreeMap<String, String>,
     /// How long a proposal waits for a decision, in minutes.
     pub approval_minutes: u64,
+    /// How often it is asked whose account a connection is, in minutes; 60 unless said.
+    pub check_minutes: u64,
     /// Whether connections are synchronised by their connector's interval while serving.
     pub scheduled_sync: bool,
     /// Bounds on executions, by name as [`Limits`] has them; in `[limits.connector.ID]` those of one connector, in
@@ -101,6 +103,9 @@ impl Config {
         config.overlay(|name| std::env::var(name).ok());
         if config.approval_minutes == 0 {
             config.approval_minutes = 24 * 60;
+        }
+        if config.check_minutes == 0 {
+            config.check_minutes = 60;
         }
         Ok(config)
     }

@@ -9,6 +9,7 @@ pub mod auth;
 mod brain;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod demo;
 pub mod error;
 pub mod grants;

@@ -7,7 +7,9 @@ pub mod connections;
 pub mod connectors;
 pub mod demo;
 pub mod error;
+pub mod events;
 pub mod health;
+pub mod links;
 pub mod page;
 pub mod search;
 pub mod stream;
@@ -58,8 +60,13 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(connectors::list, connectors::install))
         .routes(routes!(connectors::approve))
         .routes(routes!(connections::list, connections::create))
+        .routes(routes!(links::create))
+        .routes(routes!(links::status))
         .routes(routes!(connections::show, connections::remove))
+        .routes(routes!(links::disconnect))
+        .routes(routes!(links::check))
         .routes(routes!(connections::grant, connections::set_grant))
+        .routes(routes!(events::list))
         .routes(routes!(sync::status, sync::start))
         .routes(routes!(search::search))
         .routes(routes!(chat::chat))
@@ -87,6 +94,7 @@ pub fn router(app: App) -> Router {
     }
     routes
         .merge(page::router())
+        .merge(crate::consent::router())
         .fallback(async || ApiError::not_found("this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(

@@ -11,6 +11,7 @@ mod approvals;
 mod ask;
 mod bench;
 pub mod connect;
+mod consent;
 mod demo;
 mod grant;
 mod keys;
