@@ -20,6 +20,7 @@ use crate::auth::{SignedIn, TokenKey};
 use crate::brain;
 use crate::config::Config;
 use crate::error::HostError;
+use crate::origin::Origins;
 use crate::search::{Found, Query};
 use crate::syncs::Syncs;
 
@@ -34,6 +35,7 @@ struct Inner {
     runtime: Runtime,
     tokens: TokenKey,
     syncs: Syncs,
+    origins: Origins,
     /// Loading the model takes a quarter of a second and 60 MB: only what searches or embeds pays for it.
     index: OnceCell<Index>,
     agent: OnceCell<Arc<Agent>>,
@@ -55,6 +57,7 @@ impl App {
     /// # Errors
     /// The directory, its keys or its configuration cannot be used; the engine does not start.
     pub async fn open(data: &Path, config: Config, demo: Option<Demo>) -> Result<Self, HostError> {
+        let origins = Origins::new(config.public_url.as_deref(), &config.trusted_proxies)?;
         let folder = data.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(folder)).await.map_err(HostError::task)??;
         let store = Arc::new(store);
@@ -76,6 +79,7 @@ impl App {
             runtime,
             tokens,
             syncs: Syncs::default(),
+            origins,
             index: OnceCell::new(),
             agent: OnceCell::new(),
             demo,
@@ -122,6 +126,12 @@ impl App {
     #[must_use]
     pub fn syncs(&self) -> &Syncs {
         &self.0.syncs
+    }
+
+    /// Where this host is and where callers are; see [`crate::origin`].
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.0.origins
     }
 
     /// The index; the embedding model is loaded, and fetched if need be, by the first who asks.

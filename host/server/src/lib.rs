@@ -12,6 +12,7 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod grants;
+pub mod origin;
 pub mod output;
 pub mod search;
 pub mod setup;

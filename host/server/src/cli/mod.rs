@@ -22,6 +22,8 @@ pub mod session;
 mod simulate;
 mod sync;
 
+pub(crate) use serve::DEFAULT as DEFAULT_LISTEN;
+
 /// Sallyport: AI applications read from and act in other people's systems, through connectors that nobody has to trust.
 #[derive(Debug, Parser)]
 #[command(name = "sallyport", version, propagate_version = true)]
