@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::error::HostError;
 use crate::origin::Origins;
 use crate::search::{Found, Query};
+use crate::signin::SignIn;
 use crate::syncs::Syncs;
 
 /// A host. Cheap to clone.
@@ -33,7 +34,8 @@ struct Inner {
     config: Config,
     store: Arc<Store>,
     runtime: Runtime,
-    tokens: TokenKey,
+    tokens: Arc<TokenKey>,
+    signin: SignIn,
     syncs: Syncs,
     origins: Origins,
     /// Loading the model takes a quarter of a second and 60 MB: only what searches or embeds pays for it.
@@ -71,13 +73,17 @@ impl App {
             .compiler(config.compiler.clone())
             .hold(std::time::Duration::from_secs(config.approval_minutes * 60))
             .build()?;
-        let tokens = TokenKey::new(&store.accounts().signing_key().await?);
+        let tokens = Arc::new(TokenKey::new(&store.accounts().signing_key().await?));
+        // The runtime keeps the master key to itself; this is the same file.
+        let master = MasterKey::open_or_create(&data.join("master.key"))?;
+        let signin = SignIn::new(store.accounts(), master, Arc::clone(&store) as _, Arc::clone(&tokens));
         Ok(Self(Arc::new(Inner {
             data: data.to_owned(),
             config,
             store,
             runtime,
             tokens,
+            signin,
             syncs: Syncs::default(),
             origins,
             index: OnceCell::new(),
@@ -120,6 +126,12 @@ impl App {
     #[must_use]
     pub fn tokens(&self) -> &TokenKey {
         &self.0.tokens
+    }
+
+    /// Signs people in by their tenants' issuers.
+    #[must_use]
+    pub fn signin(&self) -> &SignIn {
+        &self.0.signin
     }
 
     /// Syncs that run, and how the last ones went.

@@ -16,5 +16,6 @@ pub mod origin;
 pub mod output;
 pub mod search;
 pub mod setup;
+pub mod signin;
 pub mod syncs;
 pub mod watch;
