@@ -26,6 +26,12 @@ pub struct Config {
     /// Bounds on executions, by name as [`Limits`] has them; in `[limits.connector.ID]` those of one connector, in
     /// `[limits.tenant.ID]` tighter ones of one tenant.
     pub limits: toml::Table,
+    /// Where browsers reach this host, as `https://sallyport.example`; the listening address unless said. Needed behind a
+    /// proxy: redirects of sign-ins lead here.
+    pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks (`10.0.0.0/8`). With `public_url` they say
+    /// who asks, and no more.
+    pub trusted_proxies: Vec<String>,
     /// Where connectors are compiled. Not the file's to say.
     #[serde(skip)]
     pub compiler: Compiler,
@@ -81,6 +87,16 @@ pub enum ConfigError {
         section: String,
         /// What is wrong.
         message: String,
+    },
+    /// An address is not of its form.
+    #[error("config.toml: {key} has {value:?}, and wants {wanted}")]
+    Address {
+        /// Which key.
+        key: &'static str,
+        /// What it has.
+        value: String,
+        /// What it takes.
+        wanted: &'static str,
     },
 }
 
@@ -172,6 +188,9 @@ impl Config {
     fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if let Some(url) = variable("SALLYPORT_MODEL_URL") {
             self.model.base_url = (!url.is_empty()).then_some(url);
+        }
+        if let Some(url) = variable("SALLYPORT_PUBLIC_URL") {
+            self.public_url = (!url.is_empty()).then_some(url);
         }
         if let Some(name) = variable("SALLYPORT_MODEL") {
             self.model.name = name;

@@ -1,10 +1,11 @@
-//! HTTP: `/v1`, its OpenAPI document, health, and the web page. This is the one router file.
+//! HTTP: `/v1`, its OpenAPI document, health, the web page and signing in to it. This is the one router file.
 
 pub mod approvals;
 pub mod callers;
 pub mod chat;
 pub mod connections;
 pub mod connectors;
+pub(crate) mod cookie;
 pub mod demo;
 pub mod error;
 pub mod events;
@@ -12,6 +13,8 @@ pub mod health;
 pub mod links;
 pub mod page;
 pub mod search;
+pub mod session;
+pub mod signin;
 pub mod stream;
 pub mod sync;
 pub mod who;
@@ -57,6 +60,8 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(callers::token))
         .routes(routes!(callers::me))
+        .routes(routes!(session::from_id_token))
+        .routes(routes!(session::from_cookie))
         .routes(routes!(connectors::list, connectors::install))
         .routes(routes!(connectors::approve))
         .routes(routes!(connections::list, connections::create))
@@ -95,6 +100,7 @@ pub fn router(app: App) -> Router {
     routes
         .merge(page::router())
         .merge(crate::consent::router())
+        .merge(signin::router())
         .fallback(async || ApiError::not_found("this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(

@@ -57,7 +57,8 @@ pub(super) async fn connect(
         return_to: None,
     };
     let link = app.runtime().link(&caller, ask).await?;
-    let base = app.public_url(global.listen.unwrap_or(super::serve::DEFAULT));
+    app.origins().listens(global.listen.unwrap_or(super::DEFAULT_LISTEN));
+    let base = crate::origin::public_url(app, None, &axum::http::HeaderMap::new());
     // On standard output, to be copied; what is waited for is said beside it.
     output::line(crate::consent::url(&base, link.token.expose()).as_str())?;
     output::progress(&format!("waiting for somebody to follow the link; it needs a host that serves {base}"));

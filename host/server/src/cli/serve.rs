@@ -66,9 +66,11 @@ pub(crate) async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&s
         format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one")
     })?;
     let address = listener.local_addr()?;
+    app.origins().listens(address);
     let work = tokio::spawn(background(app.clone()));
     announce(&format!("http://{address}/"));
-    axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped()).await?;
+    let router = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     work.abort();
     Ok(())
 }

@@ -21,6 +21,8 @@ use sallyport::keys::Secret;
 use serde::Deserialize;
 use url::Url;
 
+use crate::api::cookie::CONSENT;
+use crate::api::error::ApiError;
 use crate::app::App;
 use crate::origin::{PublicUrl, SameOrigin};
 
@@ -35,10 +37,8 @@ pub fn url(base: &Url, token: &str) -> Url {
     url
 }
 
-/// What the cookie of an attempt is called; `__Host-` where the host is reached by https.
-const COOKIE: &str = "sallyport-connect";
 /// As long as somebody may take at the provider, in seconds.
-const COOKIE_LIFE: u32 = 10 * 60;
+const COOKIE_LIFE: u64 = 10 * 60;
 
 /// The pages' routes.
 pub fn router() -> Router<App> {
@@ -94,9 +94,8 @@ async fn decide(
         Ok(Next::Go { url, browser }) => {
             // No redirect: browsers hold what follows a form to its page's policy, and where a provider sends people on to
             // is nobody's business here.
-            let mut response = html(StatusCode::OK, &pages::going(&url), None);
-            response.headers_mut().insert(header::SET_COOKIE, cookie(&base, browser.expose(), COOKIE_LIFE));
-            response
+            let response = html(StatusCode::OK, &pages::going(&url), None);
+            carrying(response, CONSENT.header(&base, Some((browser.expose(), COOKIE_LIFE))))
         }
         Ok(Next::Done(connected)) => done(&base, &connected),
         Err(error) => failed(&error, Some(&token)),
@@ -176,8 +175,7 @@ async fn finish(
     issuer: Option<&str>,
     with: With<'_>,
 ) -> Response {
-    let browser = brought(base, headers);
-    let back = Return { state: state.unwrap_or_default(), browser: browser.as_deref(), issuer, with };
+    let back = Return { state: state.unwrap_or_default(), browser: CONSENT.of(base, headers), issuer, with };
     match app.runtime().came_back(back).await {
         Ok(connected) => done(base, &connected),
         Err(error) => failed(&error, None),
@@ -185,39 +183,26 @@ async fn finish(
 }
 
 fn done(base: &Url, connected: &Connected) -> Response {
-    let mut response = html(StatusCode::OK, &pages::connected(connected), None);
-    response.headers_mut().insert(header::SET_COOKIE, cookie(base, "", 0));
-    response
+    carrying(html(StatusCode::OK, &pages::connected(connected), None), CONSENT.header(base, None))
+}
+
+fn carrying(mut response: Response, cookie: Result<HeaderValue, ApiError>) -> Response {
+    match cookie {
+        Ok(cookie) => {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response
+        }
+        Err(error) => error.into_response(),
+    }
 }
 
 fn failed(error: &ConsentError, again: Option<&str>) -> Response {
-    let status = crate::api::error::ApiError::from_fault(error).status();
+    let status = ApiError::from_fault(error).status();
     if status.is_server_error() {
         tracing::warn!(code = error.code(), %error, "somebody could not be connected");
     }
     let again = again.filter(|_| !matches!(error, ConsentError::Gone));
     html(status, &pages::failed(&error.to_string(), again), None)
-}
-
-/// `__Host-` holds a cookie to this very host over TLS; plain http is for one's own machine.
-fn cookie_name(base: &Url) -> String {
-    if base.scheme() == "https" { format!("__Host-{COOKIE}") } else { COOKIE.to_owned() }
-}
-
-fn cookie(base: &Url, value: &str, seconds: u32) -> HeaderValue {
-    let secure = if base.scheme() == "https" { "; Secure" } else { "" };
-    // Lax: the provider's redirect is somebody else's page's navigation, and has to bring it along.
-    let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}", cookie_name(base));
-    let mut header = HeaderValue::from_str(&text).expect("base64url letters and ASCII are a header's value");
-    header.set_sensitive(true);
-    header
-}
-
-fn brought(base: &Url, headers: &HeaderMap) -> Option<String> {
-    let name = cookie_name(base);
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|all| all.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
 }
 
 /// Nothing from elsewhere, no script, nobody frames it, and its forms come back here.

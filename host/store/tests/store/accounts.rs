@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use sallyport::caller::Role;
-use sallyport::ids::{SubjectId, TenantId};
+use sallyport::ids::{SubjectId, TenantId, Timestamp};
 use sallyport::ports::StoreError;
 use sallyport_store::accounts::{Holder, User};
 
@@ -113,4 +113,32 @@ async fn a_setting_is_the_last_one_put() {
     accounts.put_setting("demo", "one").await.unwrap();
     accounts.put_setting("demo", "two").await.unwrap();
     assert_eq!(given.another().accounts().setting("demo").await.unwrap().as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn a_setting_that_was_removed_is_not_there() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    accounts.put_setting("demo", "one").await.unwrap();
+    assert!(accounts.remove_setting("demo").await.unwrap());
+    assert!(!accounts.remove_setting("demo").await.unwrap());
+    assert_eq!(accounts.setting("demo").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_counts_once_is_used_by_one_of_many_and_forgotten_after_its_time() {
+    let given = Given::new().await;
+    let (accounts, other) = (given.store.accounts(), given.another().accounts());
+    let later = Timestamp(u64::MAX / 4);
+    let (here, there) = tokio::join!(accounts.use_once("state", "a", later), other.use_once("state", "a", later));
+    assert_ne!(here.unwrap(), there.unwrap());
+    assert!(!accounts.use_once("state", "a", later).await.unwrap());
+    assert!(accounts.use_once("state", "b", later).await.unwrap());
+    assert!(accounts.use_once("states", "a", later).await.unwrap(), "another kind is another thing");
+
+    accounts.put_setting("used", "kept").await.unwrap();
+    assert!(accounts.use_once("state", "old", Timestamp(1)).await.unwrap());
+    assert!(accounts.use_once("state", "old", later).await.unwrap(), "its time is over");
+    assert!(!accounts.use_once("state", "a", later).await.unwrap(), "others stay");
+    assert_eq!(accounts.setting("used").await.unwrap().as_deref(), Some("kept"));
 }
