@@ -182,14 +182,16 @@ struct Public {
     version: u8,
     key_id: String,
     expires: Option<Timestamp>,
+    #[serde(default)]
+    lifetime: Option<u64>,
     scopes: Vec<String>,
     state: SecretState,
 }
 
 impl Public {
     fn of(secret: &SealedSecret) -> Self {
-        let SealedSecret { version, key_id, expires, scopes, state, .. } = secret.clone();
-        Self { version, key_id, expires, scopes, state }
+        let SealedSecret { version, key_id, expires, lifetime, scopes, state, .. } = secret.clone();
+        Self { version, key_id, expires, lifetime, scopes, state }
     }
 }
 
@@ -202,8 +204,8 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
 }
 
 fn sealed((public, nonce, ciphertext, generation): Columns) -> Outcome<SealedSecret> {
-    let Public { version, key_id, expires, scopes, state } = unjson(&public)?;
-    Ok(SealedSecret { version, key_id, nonce, ciphertext, generation, expires, scopes, state })
+    let Public { version, key_id, expires, lifetime, scopes, state } = unjson(&public)?;
+    Ok(SealedSecret { version, key_id, nonce, ciphertext, generation, expires, lifetime, scopes, state })
 }
 
 fn one_sealed(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Outcome<Option<SealedSecret>> {

@@ -65,6 +65,12 @@ impl Browser {
         self.send(url, request).await
     }
 
+    /// Sends a form of a page that was loaded from `origin`.
+    pub async fn submit_from(&self, origin: &str, url: Url, fields: &[(&str, &str)]) -> Page {
+        let request = self.http.post(url.clone()).form(fields).header("origin", origin);
+        self.send(url, request).await
+    }
+
     /// Posts, as the script of a page does that was loaded from `origin`.
     ///
     /// # Panics

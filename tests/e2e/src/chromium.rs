@@ -15,6 +15,12 @@ impl Running {
     pub fn new(child: Child) -> Self {
         Self(child)
     }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
 }
 
 impl Drop for Running {
@@ -30,6 +36,14 @@ impl Drop for Running {
 /// # Panics
 /// It is not installed, or does not start.
 pub async fn chromium(profile: &str) -> (Running, Client) {
+    chromium_as(profile, "1200,1600", true).await
+}
+
+/// The same with a window of this size, `WIDTH,HEIGHT`, and with or without script.
+///
+/// # Panics
+/// As [`chromium`].
+pub async fn chromium_as(profile: &str, size: &str, script: bool) -> (Running, Client) {
     let port = free_port();
     let mut driver = Command::new("chromedriver");
     driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -43,10 +57,14 @@ pub async fn chromium(profile: &str) -> (Running, Client) {
         "--disable-sync",
         "--disable-background-networking",
         "--disable-component-update",
-        "--window-size=1200,1600",
+        &format!("--window-size={size}"),
         &format!("--user-data-dir={profile}"),
     ];
-    let options = json!({ "args": arguments });
+    let prefs = match script {
+        true => json!({}),
+        false => json!({ "profile.managed_default_content_settings.javascript": 2 }),
+    };
+    let options = json!({ "args": arguments, "prefs": prefs });
     let capabilities: serde_json::Map<String, Value> =
         [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
     for _ in 0..100 {

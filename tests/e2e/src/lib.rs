@@ -10,7 +10,7 @@ mod issuer;
 mod program;
 
 pub use browser::{Browser, Page};
-pub use chromium::{Running, chromium};
+pub use chromium::{Running, chromium, chromium_as};
 pub use host::{Answer, Host, block_on};
 pub use issuer::Issuer;
 pub use program::{Finished, Serving, connectors, fails, output, program, run, succeeds};

@@ -115,10 +115,16 @@ pub fn fails(arguments: &[&str]) -> String {
 pub struct Serving {
     /// Where, without a slash at the end.
     pub url: String,
-    _process: Running,
+    process: Running,
 }
 
 impl Serving {
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Serves a data directory at a free port of this machine.
     ///
     /// # Panics
@@ -130,7 +136,7 @@ impl Serving {
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let process = Running::new(child);
         let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("serving ").map(ToOwned::to_owned));
-        Self { url: url.expect("it says where it serves").trim_end_matches('/').to_owned(), _process: process }
+        Self { url: url.expect("it says where it serves").trim_end_matches('/').to_owned(), process }
     }
 }
 

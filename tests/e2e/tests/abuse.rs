@@ -96,7 +96,12 @@ async fn world() -> World {
 async fn world_within(limits: Limits) -> World {
     let [file] = <[_; 1]>::try_from(connectors(&["tests/guests/thief"])).expect("one");
     let (service, elsewhere) = (Recorder::start().await, Recorder::start().await);
-    let registry = "[provider.thief]\nname = \"Thief\"\norigins = [\"https://thief.example\"]\nauth = []\n";
+    let registry = r#"
+        [provider.thief]
+        name = "Thief"
+        origins = ["https://thief.example"]
+        auth = ["https://auth.thief.example/auth", "https://auth.thief.example/token", "https://auth.thief.example/token/revocation"]
+    "#;
     let host = Host::with(registry, &[("thief.api", &service.url)], limits).await.expect("a host");
     let granted = ["notes.read", "notes.write"];
     let thief = host.connect(&file, "thief", "token", token(SECRET), &granted).await.expect("it is connected");

@@ -32,7 +32,8 @@ pub use error::CredentialError;
 pub(crate) use exchange::{Code, Scopes};
 pub use revoke::Revoked;
 
-/// A token that ends within this is refreshed before it is used: a request takes time.
+/// A token that ends within this is refreshed before it is used, since a request takes time; of one that lives shortly, at
+/// most a quarter of its life.
 const LEEWAY: u64 = 60_000;
 
 /// For so long a secret that was read from the vault counts without another look. What another process does meanwhile is
@@ -185,7 +186,7 @@ impl Credentials {
             long_enough(secret, || format!("the secret for the slot {slot}"))?;
         }
         let mut sealed = inner.seal(at, slot, &secret.access, secret.refresh.as_ref()).await?;
-        sealed.expires = secret.expires_in.map(|seconds| inner.clock.now().plus(seconds.saturating_mul(1000)));
+        sealed.lives(inner.clock.now(), secret.expires_in);
         sealed.scopes = secret.scopes;
         let generation = loop {
             let expected = inner.vault.secret(at, slot).await?.map(|row| row.generation);
@@ -229,7 +230,7 @@ impl Credentials {
         let (method, credential) = flavour(connection, manifest, slot)?;
         let mut opened = self.inner.read(at, slot).await?;
         self.inner.usable(&opened)?;
-        let ended = opened.sealed.expires.is_some_and(|expires| expires <= now.plus(LEEWAY));
+        let ended = opened.sealed.ends(now);
         if (ended || opened.sealed.state == SecretState::Refreshing)
             && opened.refresh.is_some()
             && exchange::renews(method, credential)
@@ -434,8 +435,7 @@ impl Inner {
         }
         let attached = self.attached.lock().get(&key).map(|(_, attached)| attached.clone())?;
         let sealed = &attached.opened.sealed;
-        let ends = sealed.expires.is_some_and(|expires| expires <= now.plus(LEEWAY));
-        (sealed.state == SecretState::Live && !ends).then_some(attached)
+        (sealed.state == SecretState::Live && !sealed.ends(now)).then_some(attached)
     }
 
     /// Forgets what is open of a connection.
@@ -481,6 +481,20 @@ impl Inner {
         };
         self.directory.set_state(at.tenant(), &at.connection, state, Some(&why)).await?;
         Ok(())
+    }
+}
+
+impl SealedSecret {
+    /// For how long it is good from now on, as far as was said.
+    fn lives(&mut self, now: Timestamp, seconds: Option<u64>) {
+        self.lifetime = seconds.map(|seconds| seconds.saturating_mul(1000));
+        self.expires = self.lifetime.map(|millis| now.plus(millis));
+    }
+
+    /// Whether its access token is as good as over.
+    fn ends(&self, now: Timestamp) -> bool {
+        let leeway = self.lifetime.map_or(LEEWAY, |lifetime| LEEWAY.min(lifetime / 4));
+        self.expires.is_some_and(|expires| expires <= now.plus(leeway))
     }
 }
 

@@ -179,7 +179,7 @@ impl Inner {
     ) -> Result<Arc<Opened>, CredentialError> {
         let refresh = tokens.refresh.or_else(|| old.refresh.clone());
         let mut sealed = self.seal(at, slot, &tokens.access, refresh.as_ref()).await?;
-        sealed.expires = tokens.expires_in.map(|seconds| self.clock.now().plus(seconds.saturating_mul(1000)));
+        sealed.lives(self.clock.now(), tokens.expires_in);
         sealed.scopes = tokens.scopes.unwrap_or_else(|| marked.scopes.clone());
         sealed.generation = self.vault.replace(at, slot, Some(marked.generation), &sealed).await?;
         let opened = Arc::new(Opened { sealed, access: tokens.access, refresh });

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::blame::Fault as _;
 use crate::fixtures::{Answer, Host, Seen, Service, TOKEN, authority, connection, manifest, slot, tenant};
 
 /// A token endpoint whose refresh tokens can be used once: `refresh-N` gives `access-N` and `refresh-N+1`.

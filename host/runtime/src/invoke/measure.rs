@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::egress::{Body, Delivery, Request};
 use crate::engine::{Cache, Compiler, Loaded, Place, bare};
 use crate::error::InvokeError;
-use crate::ids::{ConnectionId, InvocationId, ToolName};
+use crate::ids::{ConnectionId, InvocationId, SlotName, ToolName};
 use crate::keys::Secret;
 use crate::ports::Standing;
 use crate::runtime::Runtime;
@@ -107,6 +107,35 @@ impl Runtime {
             if found {
                 return Err(InvokeError::Host("the answer holds the secret".into()));
             }
+        }
+        Ok(figures)
+    }
+
+    /// Measures making a slot's secret ready for a request: read, opened, put into its header, refreshed if it has ended.
+    /// Each round, by the clock.
+    ///
+    /// # Errors
+    /// As [`Runtime::identify`]; [`InvokeError::NeedsReauth`] where there is no secret to be had.
+    pub async fn measure_attach(
+        &self,
+        caller: &Caller,
+        connection: &ConnectionId,
+        slot: &SlotName,
+        rounds: usize,
+    ) -> Result<Vec<Duration>, InvokeError> {
+        let bench = self.bench_for(caller, connection).await?;
+        let at = Authority {
+            caller: caller.clone(),
+            connection: bench.connection.id.clone(),
+            invocation: InvocationId::fresh(),
+            fence: Fence::default(),
+        };
+        let mut figures = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            let begun = Instant::now();
+            let attached = self.credentials().attach(&at, &bench.connection, &bench.component.manifest, slot).await;
+            figures.push(begun.elapsed());
+            attached.map_err(|error| InvokeError::NeedsReauth(error.to_string()))?;
         }
         Ok(figures)
     }

@@ -162,6 +162,7 @@ impl Keyring {
             ciphertext,
             generation: 0,
             expires: None,
+            lifetime: None,
             scopes: Vec::new(),
             state: crate::ports::SecretState::Live,
         })

@@ -34,6 +34,9 @@ pub struct SealedSecret {
     pub generation: u64,
     /// When the access token in it ends; `None`: not said.
     pub expires: Option<Timestamp>,
+    /// How long it was good when it came, in milliseconds; `None`: not said.
+    #[serde(default)]
+    pub lifetime: Option<u64>,
     /// Scopes as granted, not as asked.
     pub scopes: Vec<String>,
     /// Whether it works.

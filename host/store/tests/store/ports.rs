@@ -18,6 +18,7 @@ pub(crate) fn secret(text: &str) -> SealedSecret {
         ciphertext: text.as_bytes().to_vec(),
         generation: 0,
         expires: Some(Timestamp(9)),
+        lifetime: Some(9),
         scopes: vec!["read".into()],
         state: SecretState::Live,
     }
