@@ -23,7 +23,12 @@
 //! use sallyport::tool::{Outcome, ToolCall, Tools, Verdict};
 //! use sallyport::{Caller, Ports, Runtime};
 //!
-//! async fn embed<S>(store: Arc<S>, file: Vec<u8>, admin: Caller, token: String) -> Result<(), Box<dyn std::error::Error>>
+//! async fn embed<S>(
+//!     store: Arc<S>,
+//!     file: Vec<u8>,
+//!     (admin, approver): (Caller, Caller),
+//!     token: String,
+//! ) -> Result<(), Box<dyn std::error::Error>>
 //! where
 //!     S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
 //! {
@@ -57,7 +62,8 @@
 //!     };
 //!     if let Outcome::Held(proposal) = runtime.call(&admin, call).await? {
 //!         println!("{} {}\n{}", proposal.first_write.method, proposal.first_write.url, proposal.first_write.body);
-//!         runtime.decide(&admin, &proposal.invocation, DecisionKind::Approve, None).await?;
+//!         // Whoever asked does not approve, unless the tenant's rules say so.
+//!         runtime.decide(&approver, &proposal.invocation, DecisionKind::Approve, None).await?;
 //!         runtime.resume(&admin, &proposal.invocation).await?;
 //!     }
 //!     Ok(())
@@ -73,6 +79,7 @@ pub mod clock;
 pub mod connection;
 pub mod constraint;
 pub mod credentials;
+pub mod decider;
 pub mod document;
 pub mod egress;
 pub mod engine;

@@ -204,6 +204,14 @@ impl App {
         }))
     }
 
+    /// Whether this is a key of the operator's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_operator_key(&self, key: &str) -> Result<bool, HostError> {
+        Ok(self.accounts().verify_key(key).await?.is_some_and(|key| key.holder == Holder::Operator))
+    }
+
     /// True if this host was started by the demo.
     #[must_use]
     pub fn is_demo(&self) -> bool {

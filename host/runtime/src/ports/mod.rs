@@ -11,7 +11,7 @@ mod sink;
 mod vault;
 
 pub use catalog::{Catalog, Installed};
-pub use directory::Directory;
+pub use directory::{Directory, TenantRules};
 pub use journal::{
     BodyRef, Claim, Decision, DecisionKind, Durability, Effect, EffectState, End, Entry, Event, Filter, Hold, Journal,
     Plan, Record, SealedBody, Standing, State, Summary, WriteSummary,

@@ -1,4 +1,4 @@
-//! The web page: three files, compiled in, that use `/v1` alone.
+//! The web page: a few files, compiled in, that use `/v1` alone.
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -26,5 +26,6 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("../web/index.html"))))
         .route("/app.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/app.js"))))
+        .route("/people.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/people.js"))))
         .route("/style.css", get(async || file("text/css; charset=utf-8", include_str!("../web/style.css"))))
 }

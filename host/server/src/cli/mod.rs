@@ -21,6 +21,7 @@ mod serve;
 pub mod session;
 mod simulate;
 mod sync;
+mod tenant;
 
 /// Sallyport: AI applications read from and act in other people's systems, through connectors that nobody has to trust.
 #[derive(Debug, Parser)]
@@ -80,6 +81,9 @@ pub enum Command {
     /// Whose a provider's users are, where the provider does not tell.
     #[command(subcommand)]
     People(people::Action),
+    /// Show or change what a tenant has settled for itself.
+    #[command(subcommand)]
+    Tenant(tenant::Action),
     /// Print the project's figures, each beside what it was run against.
     Bench(bench::Options),
     /// Run the simulated services alone, in this process.
@@ -107,6 +111,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Approvals(action) => approvals::run(&global, action).await,
         Command::Keys(action) => keys::run(&global, action).await,
         Command::People(action) => people::run(&global, action).await,
+        Command::Tenant(action) => tenant::run(&global, action).await,
         Command::Bench(options) => bench::run(&global, options).await,
         Command::Simulate(options) => simulate::run(&global, options).await,
         Command::Compile => {
