@@ -23,11 +23,30 @@ pub enum Owner {
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionState {
     /// Usable.
-    Live,
-    /// The provider no longer takes its secret: a person has to connect again. Documents stay.
+    Active,
+    /// Usable, as far as is known: the last check did not come through, or something optional of it does not work.
+    Degraded,
+    /// The provider no longer takes its secret, or nobody can tell whether it does: a person has to connect again.
+    /// Documents, cursors and grants stay.
     NeedsReauth,
+    /// The authorisation was taken back, here or at the provider. Connecting again brings everything back.
+    Revoked,
     /// An answer held one of its secrets; nothing runs until an operator looked (`connect clear`).
     Flagged,
+}
+
+impl ConnectionState {
+    /// Whether calls and syncs may run.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Active | Self::Degraded)
+    }
+
+    /// Whether connecting again is what helps.
+    #[must_use]
+    pub fn wants_consent(self) -> bool {
+        matches!(self, Self::NeedsReauth | Self::Revoked)
+    }
 }
 
 /// An authorised account at one service, in one tenant.
@@ -61,6 +80,10 @@ pub struct Connection {
     pub settings: BTreeMap<String, String>,
     /// Whether it works.
     pub state: ConnectionState,
+    /// Why it is in that state, for a person who can do something about it; none while it is active.
+    pub reason: Option<String>,
+    /// When the service last said whose account it is.
+    pub checked: Option<Timestamp>,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -74,6 +74,8 @@ text_id! {
     SourceId,
     /// A stream of a source, as the connector named it. One cursor each.
     StreamId,
+    /// An attempt to connect: a hash of what stands in the link, so that who knows the id cannot follow the link.
+    LinkId,
     /// One execution of one export for one connection. UUIDv7: sorts by start.
     InvocationId,
 }

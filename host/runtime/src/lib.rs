@@ -14,7 +14,7 @@
 //! use std::sync::Arc;
 //!
 //! use sallyport::admission::Word;
-//! use sallyport::connection::Owner;
+//! use sallyport::connection::{Constraints, Owner};
 //! use sallyport::credentials::NewSecret;
 //! use sallyport::ids::{ConnectorId, SlotName, ToolName};
 //! use sallyport::invoke::{Connect, SyncOptions};
@@ -46,7 +46,8 @@
 //!             name: None,
 //!             secrets: BTreeMap::from([(SlotName::new("user")?, secret)]),
 //!             capabilities: None, // everything that reads
-//!             settings: BTreeMap::new(),
+
+//!             constraints: Constraints::default(),//!             settings: BTreeMap::new(),
 //!             audience: Vec::new(),
 //!         })
 //!         .await?;
@@ -77,6 +78,7 @@ pub mod blame;
 pub mod caller;
 pub mod clock;
 pub mod connection;
+pub mod consent;
 pub mod constraint;
 pub mod credentials;
 pub mod decider;

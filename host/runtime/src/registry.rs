@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sallyport_pack::manifest::{AuthMethod, EndpointUrl, Manifest, OriginUrl};
+use sallyport_pack::manifest::{AuthMethod, EndpointUrl, Manifest, OriginUrl, Pkce};
 use serde::Deserialize;
 
 use crate::blame::{Blame, Fault};
@@ -26,6 +26,20 @@ pub struct Provider {
     /// and `key` are refused too.
     #[serde(default)]
     pub credential_parameters: Vec<String>,
+    /// Who it says that it is when somebody comes back from consenting (`iss`, RFC 9207); the origin of its authorisation
+    /// endpoint if not said.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Whether it knows PKCE. A manifest may leave it out only where the provider does not.
+    #[serde(default = "yes")]
+    pub pkce: bool,
+    /// Where a service account's signed assertions go (RFC 7523), if it has such. Never where a key file says.
+    #[serde(default)]
+    pub assertion: Option<EndpointUrl>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Something that a manifest asks for and the registry does not allow.
@@ -62,6 +76,22 @@ pub enum RegistryProblem {
         /// The URL.
         url: String,
     },
+    /// PKCE is left out where the provider has it.
+    #[error("{auth} leaves out PKCE, which {provider} has: write pkce = \"required\"")]
+    Pkce {
+        /// The provider.
+        provider: String,
+        /// The `[[auth]]` flavour.
+        auth: String,
+    },
+    /// A service account at a provider that has none.
+    #[error("{auth} is a service account, and the registry names no endpoint for {provider}'s assertions")]
+    NoAssertions {
+        /// The provider.
+        provider: String,
+        /// The `[[auth]]` flavour.
+        auth: String,
+    },
 }
 
 impl Fault for RegistryProblem {
@@ -74,6 +104,8 @@ impl Fault for RegistryProblem {
             Self::Unlisted { .. } => "provider-unlisted",
             Self::Origin { .. } => "provider-origin",
             Self::Endpoint { .. } => "provider-endpoint",
+            Self::Pkce { .. } => "provider-pkce",
+            Self::NoAssertions { .. } => "provider-assertion",
         }
     }
 }
@@ -147,6 +179,18 @@ impl Registry {
             }
         }
         for auth in &manifest.auth {
+            let flavour = || (id.clone(), auth.id.to_string());
+            match &auth.method {
+                AuthMethod::OAuth2Code(oauth) if oauth.pkce == Pkce::Off && provider.pkce => {
+                    let (provider, auth) = flavour();
+                    problems.push(RegistryProblem::Pkce { provider, auth });
+                }
+                AuthMethod::ServiceAccount if provider.assertion.is_none() => {
+                    let (provider, auth) = flavour();
+                    problems.push(RegistryProblem::NoAssertions { provider, auth });
+                }
+                _ => {}
+            }
             for url in endpoints(&auth.method) {
                 if !provider.auth.contains(url) {
                     let (auth, url) = (auth.id.to_string(), url.to_string());
@@ -210,6 +254,9 @@ mod tests {
             matches!(&problems[..], [RegistryProblem::Origin { .. }, RegistryProblem::Endpoint { .. }]),
             "{problems:?}"
         );
+        let without_pkce = manifest(&[("pkce = \"required\"", "pkce = \"off\"")]);
+        let problems = registry.check(&without_pkce).expect_err("a problem");
+        assert!(matches!(&problems[..], [RegistryProblem::Pkce { .. }]), "{problems:?}");
         assert_eq!(
             Registry::default().check(&manifest(&[])),
             Err(vec![RegistryProblem::Unlisted { provider: "acme".into() }])

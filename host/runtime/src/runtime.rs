@@ -16,7 +16,7 @@ use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits
 use crate::ids::Digest;
 use crate::invoke::{Counting, Services, Vanished};
 use crate::keys::{Keyring, MasterKey};
-use crate::ports::{Catalog, Directory, Journal, Limiter, Sink, Vault};
+use crate::ports::{Catalog, Directory, Journal, Limiter, Links, Sink, Vault};
 use crate::registry::Registry;
 use crate::wire::{Lookup, SystemLookup, Wire, WireConfig};
 
@@ -31,6 +31,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Rate tokens.
     pub limiter: Arc<dyn Limiter>,
+    /// Attempts to connect.
+    pub links: Arc<dyn Links>,
     /// Documents and cursors.
     pub sink: Arc<dyn Sink>,
     /// Sealed secrets.
@@ -41,13 +43,14 @@ impl Ports {
     /// One store that keeps everything.
     pub fn all<S>(store: Arc<S>) -> Self
     where
-        S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
+        S: Catalog + Directory + Journal + Limiter + Links + Sink + Vault + 'static,
     {
         Self {
             catalog: Arc::clone(&store) as _,
             directory: Arc::clone(&store) as _,
             journal: Arc::clone(&store) as _,
             limiter: Arc::clone(&store) as _,
+            links: Arc::clone(&store) as _,
             sink: Arc::clone(&store) as _,
             vault: store as _,
         }
@@ -169,7 +172,7 @@ impl Builder {
         let egress = Egress::new(
             egress,
             Arc::clone(&registry),
-            wire,
+            Arc::clone(&wire),
             credentials.clone(),
             ports.limiter,
             Arc::clone(&ports.directory),
@@ -182,6 +185,7 @@ impl Builder {
             sink: ports.sink,
             directory: ports.directory,
             catalog: ports.catalog,
+            links: ports.links,
             vault: ports.vault,
             clock: self.clock,
             counting: Counting::default(),
@@ -194,6 +198,7 @@ impl Builder {
             services,
             credentials,
             registry,
+            wire,
             components: RwLock::default(),
             vanished: Vanished::default(),
             hold: self.hold,
@@ -214,6 +219,7 @@ struct Inner {
     services: Arc<Services>,
     credentials: Credentials,
     registry: Arc<Registry>,
+    wire: Arc<Wire>,
     components: RwLock<HashMap<Digest, Arc<Loaded>>>,
     vanished: Vanished,
     hold: Duration,
@@ -250,6 +256,10 @@ impl Runtime {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.0.wire
     }
 
     /// Reads, checks and compiles a file, off the async threads.

@@ -20,7 +20,9 @@ use crate::auth::{SignedIn, TokenKey};
 use crate::brain;
 use crate::config::Config;
 use crate::error::HostError;
+use crate::origin::Origins;
 use crate::search::{Found, Query};
+use crate::signin::SignIn;
 use crate::syncs::Syncs;
 
 /// A host. Cheap to clone.
@@ -32,8 +34,10 @@ struct Inner {
     config: Config,
     store: Arc<Store>,
     runtime: Runtime,
-    tokens: TokenKey,
+    tokens: Arc<TokenKey>,
+    signin: SignIn,
     syncs: Syncs,
+    origins: Origins,
     /// Loading the model takes a quarter of a second and 60 MB: only what searches or embeds pays for it.
     index: OnceCell<Index>,
     agent: OnceCell<Arc<Agent>>,
@@ -55,6 +59,7 @@ impl App {
     /// # Errors
     /// The directory, its keys or its configuration cannot be used; the engine does not start.
     pub async fn open(data: &Path, config: Config, demo: Option<Demo>) -> Result<Self, HostError> {
+        let origins = Origins::new(config.public_url.as_deref(), &config.trusted_proxies)?;
         let folder = data.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(folder)).await.map_err(HostError::task)??;
         let store = Arc::new(store);
@@ -68,14 +73,19 @@ impl App {
             .compiler(config.compiler.clone())
             .hold(std::time::Duration::from_secs(config.approval_minutes * 60))
             .build()?;
-        let tokens = TokenKey::new(&store.accounts().signing_key().await?);
+        let tokens = Arc::new(TokenKey::new(&store.accounts().signing_key().await?));
+        // The runtime keeps the master key to itself; this is the same file.
+        let master = MasterKey::open_or_create(&data.join("master.key"))?;
+        let signin = SignIn::new(store.accounts(), master, Arc::clone(&store) as _, Arc::clone(&tokens));
         Ok(Self(Arc::new(Inner {
             data: data.to_owned(),
             config,
             store,
             runtime,
             tokens,
+            signin,
             syncs: Syncs::default(),
+            origins,
             index: OnceCell::new(),
             agent: OnceCell::new(),
             demo,
@@ -118,10 +128,22 @@ impl App {
         &self.0.tokens
     }
 
+    /// Signs people in by their tenants' issuers.
+    #[must_use]
+    pub fn signin(&self) -> &SignIn {
+        &self.0.signin
+    }
+
     /// Syncs that run, and how the last ones went.
     #[must_use]
     pub fn syncs(&self) -> &Syncs {
         &self.0.syncs
+    }
+
+    /// Where this host is and where callers are; see [`crate::origin`].
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.0.origins
     }
 
     /// The index; the embedding model is loaded, and fetched if need be, by the first who asks.

@@ -1,11 +1,18 @@
 //! Caller tokens: short-lived, signed by this host, the only way in which a request names its caller.
 //!
-//! JWT (RFC 7519), HS256, because the same host mints and verifies; `aud` keeps other tokens under the same key out.
+//! JWT (RFC 7519), HS256, because the same host mints and verifies; `aud` keeps other tokens under the same key (a
+//! browser's session, a sign-in under way) out.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use sallyport::ids::{SubjectId, TenantId};
 use sallyport::{Caller, Role};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 const AUDIENCE: &str = "sallyport/caller";
 /// Longest life of a caller token, in seconds: one working day.
@@ -17,13 +24,21 @@ pub const DEFAULT: u64 = 15 * 60;
 pub struct TokenKey {
     sign: EncodingKey,
     verify: DecodingKey,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Claims {
+struct Envelope<T> {
     aud: String,
     iat: u64,
     exp: u64,
+    #[serde(flatten)]
+    body: T,
+}
+
+/// A caller, as tokens name them.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Claims {
     tenant: String,
     sub: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +72,8 @@ impl TokenKey {
     /// A key of 32 random bytes, as the store keeps it.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        Self { sign: EncodingKey::from_secret(bytes), verify: DecodingKey::from_secret(bytes) }
+        let (sign, verify) = (EncodingKey::from_secret(bytes), DecodingKey::from_secret(bytes));
+        Self { sign, verify, bytes: Zeroizing::new(bytes.to_vec()) }
     }
 
     /// Signs a token for `who`, good for `seconds` (at most [`LONGEST`]) from `now` (seconds since 1970).
@@ -65,17 +81,7 @@ impl TokenKey {
     /// # Errors
     /// Never for a key made by [`TokenKey::new`]; the library's own type says it could.
     pub fn mint(&self, who: &SignedIn, now: u64, seconds: u64) -> Result<String, jsonwebtoken::errors::Error> {
-        let claims = Claims {
-            aud: AUDIENCE.into(),
-            iat: now,
-            exp: now + seconds.clamp(1, LONGEST),
-            tenant: who.caller.tenant.to_string(),
-            sub: who.caller.subject.to_string(),
-            name: who.name.clone(),
-            emails: who.caller.emails.clone(),
-            roles: who.caller.roles.clone(),
-        };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
+        self.seal(AUDIENCE, Claims::from(who), now, seconds.clamp(1, LONGEST))
     }
 
     /// The caller that a token stands for.
@@ -83,23 +89,66 @@ impl TokenKey {
     /// # Errors
     /// It is not this host's, or it has expired.
     pub fn verify(&self, token: &str) -> Result<SignedIn, TokenError> {
+        Ok(self.unseal::<Claims>(AUDIENCE, token)?.0.into())
+    }
+
+    /// Signs something of ours for one use, good for `seconds` from `now`.
+    pub(crate) fn seal<T: Serialize>(
+        &self,
+        audience: &str,
+        body: T,
+        now: u64,
+        seconds: u64,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let envelope = Envelope { aud: audience.into(), iat: now, exp: now + seconds, body };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &envelope, &self.sign)
+    }
+
+    /// What was signed for this use, and when it ends, in seconds since 1970.
+    pub(crate) fn unseal<T: DeserializeOwned>(&self, audience: &str, token: &str) -> Result<(T, u64), TokenError> {
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "aud"]);
         validation.leeway = 0;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verify, &validation)
+        let envelope = jsonwebtoken::decode::<Envelope<T>>(token, &self.verify, &validation)
             .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })?
             .claims;
+        Ok((envelope.body, envelope.exp))
+    }
+
+    /// Text that only this host can make of `of`: 32 bytes in base64url. No token is signed over such a text, since a
+    /// purpose has a space in it.
+    pub(crate) fn derive(&self, purpose: &str, of: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.bytes).expect("HMAC takes a key of any length");
+        mac.update(format!("sallyport {purpose}\0{of}").as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+}
+
+impl From<&SignedIn> for Claims {
+    fn from(who: &SignedIn) -> Self {
+        Self {
+            tenant: who.caller.tenant.to_string(),
+            sub: who.caller.subject.to_string(),
+            name: who.name.clone(),
+            emails: who.caller.emails.clone(),
+            roles: who.caller.roles.clone(),
+        }
+    }
+}
+
+impl From<Claims> for SignedIn {
+    fn from(claims: Claims) -> Self {
         let caller = Caller {
             tenant: TenantId::new(claims.tenant),
             subject: SubjectId::new(claims.sub),
             emails: claims.emails,
             roles: claims.roles,
         };
-        Ok(SignedIn { caller, name: claims.name })
+        Self { caller, name: claims.name }
     }
 }
 
@@ -130,6 +179,16 @@ mod tests {
         let mut parts: Vec<String> = token.split('.').map(Into::into).collect();
         parts[1] = format!("{}A", parts[1]);
         assert_eq!(key.verify(&parts.join(".")), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn what_was_signed_for_another_use_is_no_caller_token() {
+        let key = TokenKey::new(&[7; 32]);
+        let session = key.seal("sallyport/session", Claims::from(&ana()), now(), 60).unwrap();
+        assert_eq!(key.verify(&session), Err(TokenError::Invalid));
+        let token = key.mint(&ana(), now(), 60).unwrap();
+        assert_eq!(key.unseal::<Claims>("sallyport/session", &token).err(), Some(TokenError::Invalid));
+        assert!(key.unseal::<Claims>("sallyport/session", &session).is_ok());
     }
 
     #[test]

@@ -19,11 +19,19 @@ pub struct Config {
     pub repoint: BTreeMap<String, String>,
     /// How long a proposal waits for a decision, in minutes.
     pub approval_minutes: u64,
+    /// How often it is asked whose account a connection is, in minutes; 60 unless said.
+    pub check_minutes: u64,
     /// Whether connections are synchronised by their connector's interval while serving.
     pub scheduled_sync: bool,
     /// Bounds on executions, by name as [`Limits`] has them; in `[limits.connector.ID]` those of one connector, in
     /// `[limits.tenant.ID]` tighter ones of one tenant.
     pub limits: toml::Table,
+    /// Where browsers reach this host, as `https://sallyport.example`; the listening address unless said. Needed behind a
+    /// proxy: redirects of sign-ins lead here.
+    pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks (`10.0.0.0/8`). With `public_url` they say
+    /// who asks, and no more.
+    pub trusted_proxies: Vec<String>,
     /// Where connectors are compiled. Not the file's to say.
     #[serde(skip)]
     pub compiler: Compiler,
@@ -80,6 +88,16 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// An address is not of its form.
+    #[error("config.toml: {key} has {value:?}, and wants {wanted}")]
+    Address {
+        /// Which key.
+        key: &'static str,
+        /// What it has.
+        value: String,
+        /// What it takes.
+        wanted: &'static str,
+    },
 }
 
 impl Config {
@@ -101,6 +119,9 @@ impl Config {
         config.overlay(|name| std::env::var(name).ok());
         if config.approval_minutes == 0 {
             config.approval_minutes = 24 * 60;
+        }
+        if config.check_minutes == 0 {
+            config.check_minutes = 60;
         }
         Ok(config)
     }
@@ -167,6 +188,9 @@ impl Config {
     fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if let Some(url) = variable("SALLYPORT_MODEL_URL") {
             self.model.base_url = (!url.is_empty()).then_some(url);
+        }
+        if let Some(url) = variable("SALLYPORT_PUBLIC_URL") {
+            self.public_url = (!url.is_empty()).then_some(url);
         }
         if let Some(name) = variable("SALLYPORT_MODEL") {
             self.model.name = name;

@@ -59,6 +59,12 @@ impl Syncs {
     }
 }
 
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 /// Synchronises a connection and brings the index up to date with it.
 ///
 /// # Errors
@@ -73,7 +79,7 @@ pub async fn sync(
         return Err(HostError::SyncRuns);
     }
     let result = run(app, tenant, connection, sweep).await;
-    let finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let finished = now();
     let error = match &result {
         Ok(report) => report.streams.iter().find_map(sallyport::invoke::StreamReport::unfinished),
         Err(error) => Some(error.to_string()),

@@ -8,6 +8,7 @@ use sallyport::ports::{Directory, Durability, StoreResult, TenantRules};
 
 use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson, unword, word};
+use crate::events::{self, NewEvent};
 use crate::sink::{places, withdraw};
 
 /// Writes of people's doing: rare, and expected to stand.
@@ -49,12 +50,34 @@ impl Directory for Store {
         Ok(read.await?)
     }
 
-    async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()> {
-        let (tenant, id) = (tenant.clone(), id.clone());
+    async fn set_state(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        state: ConnectionState,
+        reason: Option<&str>,
+    ) -> StoreResult<()> {
+        let (tenant, id, reason, now) = (tenant.clone(), id.clone(), reason.map(str::to_owned), self.db.now());
         let write = self.db.write(KEPT, move |db| {
+            let (key, word) = (find(db, &tenant, &id)?.key, word(&state)?);
+            let before: String =
+                db.prepare_cached("SELECT state FROM connections WHERE key = ?")?.query_row([key], |row| row.get(0))?;
+            db.prepare_cached("UPDATE connections SET state = ?, reason = ? WHERE key = ?")?
+                .execute(params![word, reason, key])?;
+            if before != word {
+                let event = NewEvent::ConnectionState { connection: id, before: unword(&before)?, state, reason };
+                events::tell(db, &tenant, now, &event)?;
+            }
+            Ok(())
+        });
+        Ok(write.await?)
+    }
+
+    async fn set_checked(&self, tenant: &TenantId, id: &ConnectionId, at: Timestamp) -> StoreResult<()> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        let write = self.db.write(Durability::Eventual, move |db| {
             let key = find(db, &tenant, &id)?.key;
-            db.prepare_cached("UPDATE connections SET state = ? WHERE key = ?")?
-                .execute(params![word(&state)?, key])?;
+            db.prepare_cached("UPDATE connections SET checked = ? WHERE key = ?")?.execute(params![at.0, key])?;
             Ok(())
         });
         Ok(write.await?)
@@ -227,10 +250,11 @@ fn put(db: &Sqlite, connection: &Connection) -> Outcome<()> {
         Owner::Person(subject) => Some(subject.as_str()),
     };
     let sql = "INSERT INTO connections (id, tenant, connector, provider, auth, owner, name, account, account_name,
-            workspace, source, audience, settings, state, created)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+            workspace, source, audience, settings, state, created, reason, checked)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
         ON CONFLICT (id) DO UPDATE SET connector = ?3, provider = ?4, auth = ?5, owner = ?6, name = ?7, account = ?8,
-            account_name = ?9, workspace = ?10, source = ?11, audience = ?12, settings = ?13, state = ?14, created = ?15";
+            account_name = ?9, workspace = ?10, source = ?11, audience = ?12, settings = ?13, state = ?14, created = ?15,
+            reason = ?16, checked = ?17";
     db.prepare_cached(sql)?.execute(params![
         id,
         tenant,
@@ -247,6 +271,8 @@ fn put(db: &Sqlite, connection: &Connection) -> Outcome<()> {
         json(&connection.settings)?,
         word(&connection.state)?,
         connection.created.0,
+        connection.reason,
+        connection.checked.map(|at| at.0),
     ])?;
     Ok(())
 }
@@ -258,7 +284,7 @@ fn source(db: &Sqlite, tenant: i64, id: &SourceId) -> Outcome<i64> {
 }
 
 const SELECT: &str = "SELECT c.id, c.connector, c.provider, c.auth, c.owner, c.name, c.account, c.account_name,
-    c.workspace, s.id, c.audience, c.settings, c.state, c.created, g.body
+    c.workspace, s.id, c.audience, c.settings, c.state, c.created, g.body, c.reason, c.checked
     FROM connections c JOIN tenants t ON t.key = c.tenant JOIN sources s ON s.key = c.source
     LEFT JOIN grants g ON g.connection = c.key";
 
@@ -278,6 +304,8 @@ struct Columns {
     owner: Option<String>,
     workspace: Option<String>,
     created: u64,
+    reason: Option<String>,
+    checked: Option<u64>,
 }
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
@@ -299,6 +327,8 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
         owner: row.get(4)?,
         workspace: row.get(8)?,
         created: row.get(13)?,
+        reason: row.get(15)?,
+        checked: row.get(16)?,
     })
 }
 
@@ -319,6 +349,8 @@ fn connection(tenant: &TenantId, columns: Columns) -> Outcome<Connection> {
         audience: unjson(&audience)?,
         settings: unjson(&settings)?,
         state: unword(&state)?,
+        reason: columns.reason,
+        checked: columns.checked.map(Timestamp),
         created: Timestamp(columns.created),
     })
 }

@@ -8,6 +8,7 @@
 //! one writes. In a process one thread writes; what queues up meanwhile shares a transaction and a flush.
 
 pub mod accounts;
+pub mod events;
 
 mod access;
 mod catalog;
@@ -19,6 +20,7 @@ mod documents;
 mod html;
 mod journal;
 mod limiter;
+mod links;
 mod sink;
 mod vault;
 

@@ -76,6 +76,16 @@ impl Vault for Store {
         Ok(write.await?)
     }
 
+    async fn remove_secrets(&self, at: &Authority) -> StoreResult<()> {
+        let at = at.clone();
+        let write = self.db.write(Durability::Flushed, move |db| {
+            let connection = find(db, at.tenant(), &at.connection)?.key;
+            db.prepare_cached("DELETE FROM secrets WHERE connection = ?")?.execute([connection])?;
+            Ok(())
+        });
+        Ok(write.await?)
+    }
+
     async fn lease(&self, at: &Authority, slot: &SlotName, holder: &str) -> StoreResult<Lease> {
         let (at, slot, holder, now) = (at.clone(), slot.clone(), holder.to_owned(), self.db.now());
         let write = self.db.write(Durability::Eventual, move |db| {

@@ -76,8 +76,8 @@ pub(crate) async fn measure(setup: &Setup, runs: usize) -> anyhow::Result<Figure
         ensure!(outcome.is_err(), "an answer with the token in it was given: {outcome:?}");
         said = format!("{outcome:?}\n");
         ensure!(count(said.as_bytes()) == 0, "the token is in {said}");
-        let live = ConnectionState::Live;
-        host.store.set_state(&host.caller.tenant, &connection.id, live).await?;
+        let live = ConnectionState::Active;
+        host.store.set_state(&host.caller.tenant, &connection.id, live, None).await?;
     }
     let echoed = turn.load(Ordering::Relaxed);
     ensure!(echoed >= runs, "{echoed} answers held the token, of {runs}");

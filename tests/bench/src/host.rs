@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use sallyport::connection::{Connection, Owner, Setting};
+use sallyport::connection::{Connection, Constraints, Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::engine::Limits;
 use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName, SubjectId, TenantId, ToolName};
@@ -111,6 +111,7 @@ impl Host {
             name: None,
             secrets: BTreeMap::from([(SlotName::new("user")?, secret)]),
             capabilities: Some(capabilities?),
+            constraints: Constraints::default(),
             settings: BTreeMap::new(),
             audience: Vec::new(),
         };

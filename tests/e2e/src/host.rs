@@ -1,6 +1,7 @@
 //! A host in this process, over simulated services.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use reqwest::StatusCode;
@@ -198,7 +199,9 @@ fn tenant() -> TenantId {
 
 async fn serve(app: App) -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, api::router(app)).await });
-    url
+    let address = listener.local_addr().expect("an address");
+    app.origins().listens(address);
+    let router = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
 }

@@ -451,7 +451,12 @@ fn a_secret_that_a_service_gives_back_reaches_no_guest_no_log_and_no_disk() {
                 assert!(refused.contains("flagged"), "{tool}: {refused}");
                 assert_eq!(world.service.sockets(), before + 1, "nothing more is sent before somebody has looked");
                 let (tenant, id) = (&world.host.caller.tenant, &world.thief.id);
-                world.host.store.set_state(tenant, id, ConnectionState::Live).await.expect("an operator has looked");
+                world
+                    .host
+                    .store
+                    .set_state(tenant, id, ConnectionState::Active, None)
+                    .await
+                    .expect("an operator has looked");
             }
         }
         // And one that is well, so that there is a record of an answer too.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::routing::get;
 use axum::{Json, Router};
 use sallyport::admission::Word;
-use sallyport::connection::{Owner, Setting};
+use sallyport::connection::{Constraints, Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::ids::{CapabilityId, ConnectorId, SlotName, SubjectId, TenantId, ToolName};
 use sallyport::invoke::{Connect, SyncOptions};
@@ -191,6 +191,7 @@ fn the_example_connector_of_0_1_still_runs() {
             name: None,
             secrets: BTreeMap::from([(SlotName::new("user").expect("a slot"), secret)]),
             capabilities: Some(BTreeMap::from([(CapabilityId::new("notes.read").expect("an id"), Setting::Auto)])),
+            constraints: Constraints::default(),
             settings: BTreeMap::new(),
             audience: Vec::new(),
         };

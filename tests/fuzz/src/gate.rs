@@ -48,7 +48,9 @@ fn connection() -> Connection {
         source: SourceId::new("src_1"),
         audience: Vec::new(),
         settings: Default::default(),
-        state: ConnectionState::Live,
+        state: ConnectionState::Active,
+        reason: None,
+        checked: None,
         created: Timestamp(0),
     }
 }

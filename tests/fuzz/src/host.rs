@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use sallyport::admission::Word;
-use sallyport::connection::{Connection, Owner, Setting};
+use sallyport::connection::{Connection, Constraints, Owner, Setting};
 use sallyport::credentials::NewSecret;
 use sallyport::egress::EgressConfig;
 use sallyport::engine::Limits;
@@ -129,6 +129,7 @@ fn consent() -> Connect {
         name: None,
         secrets: BTreeMap::from([(slot(), secret)]),
         capabilities: Some(capabilities.map(|(id, setting)| (capability(id), setting)).into()),
+        constraints: Constraints::default(),
         settings: BTreeMap::new(),
         audience: Vec::new(),
     }

@@ -1,114 +1,47 @@
 //! The connections' secrets: kept sealed, attached at egress, refreshed by one at a time. Nothing of them goes to a guest.
 
+mod assertion;
 mod client;
+mod error;
+mod exchange;
 mod refresh;
+mod revoke;
 mod token;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
-use sallyport_pack::manifest::{AuthMethod, Credential, Manifest, OAuthCode};
+use sallyport_pack::manifest::{AuthMethod, Credential, Manifest};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
-use crate::blame::{Blame, Fault};
 use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionState};
 use crate::ids::{ConnectionId, SlotName, TenantId, Timestamp};
-use crate::keys::{KeyError, Keyring, Place, Secret};
+use crate::keys::{Keyring, Place, Secret};
 use crate::ports::{Directory, SealedSecret, SecretState, StoreError, Vault};
 use crate::registry::Registry;
 use crate::scan::Scanner;
 use crate::wire::Wire;
 
+pub use error::CredentialError;
+pub(crate) use exchange::{Code, Scopes};
+pub use revoke::Revoked;
+
 /// A token that ends within this is refreshed before it is used: a request takes time.
 const LEEWAY: u64 = 60_000;
 
+/// For so long a secret that was read from the vault counts without another look. What another process does meanwhile is
+/// noticed so much later: a token that it replaced is refused by the service and read again, one that it took back is
+/// refused by the service.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// The least bytes of a secret: what an answer is searched for has to be rarer than chance.
 const SHORTEST: usize = 12;
-
-/// Why a secret could not be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CredentialError {
-    /// The provider takes it no more, or nobody can tell: a person has to connect again.
-    #[error("{0}")]
-    NeedsReauth(String),
-    /// The token endpoint cannot be reached, or is out of order. Nothing was changed.
-    #[error("the token endpoint cannot be reached: {0}")]
-    Unreachable(String),
-    /// The token endpoint refuses for a reason that is not the token's.
-    #[error("the token endpoint refuses: {0}")]
-    Refused(String),
-    /// A secret that is so short that it cannot be told from other text where it must not appear.
-    #[error("{what} is shorter than {SHORTEST} bytes: too short to be a secret; is it pasted whole?")]
-    TooShort {
-        /// Which one.
-        what: String,
-    },
-    /// The registered client is not whole.
-    #[error("no {field} is registered for {provider}: an operator can register the client's fields")]
-    Client {
-        /// The provider.
-        provider: String,
-        /// The missing field.
-        field: String,
-    },
-    /// The manifest and the connection do not fit together.
-    #[error("{0}")]
-    Manifest(String),
-    /// Keys or sealing.
-    #[error(transparent)]
-    Key(KeyError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<KeyError> for CredentialError {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Store(error) => Self::Store(error),
-            other => Self::Key(other),
-        }
-    }
-}
-
-impl Fault for CredentialError {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::NeedsReauth(_) | Self::Unreachable(_) | Self::Refused(_) => Blame::Upstream,
-            Self::TooShort { .. } | Self::Client { .. } | Self::Manifest(_) => Blame::Caller,
-            Self::Key(error) => error.blame(),
-            Self::Store(error) => error.blame(),
-        }
-    }
-
-    fn retryable(&self) -> bool {
-        match self {
-            Self::Unreachable(_) => true,
-            Self::Key(error) => error.retryable(),
-            Self::Store(error) => error.retryable(),
-            _ => false,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NeedsReauth(_) => "needs-reauth",
-            Self::Unreachable(_) => "token-endpoint-unreachable",
-            Self::Refused(_) => "token-endpoint-refused",
-            Self::TooShort { .. } => "secret-too-short",
-            Self::Client { .. } => "client-not-registered",
-            Self::Manifest(_) => "credential-manifest",
-            Self::Key(error) => error.code(),
-            Self::Store(error) => error.code(),
-        }
-    }
-}
 
 /// A secret that came of an authorisation.
 pub struct NewSecret {
@@ -165,6 +98,23 @@ struct Opened {
     refresh: Option<Secret>,
 }
 
+/// Why a secret is of no use any more.
+#[derive(Clone, Copy)]
+enum Lost<'a> {
+    /// It ended, or nobody can tell.
+    Unusable(&'a str),
+    /// The service says that somebody took the access back.
+    TakenBack(&'a str),
+}
+
+impl<'a> Lost<'a> {
+    fn why(self) -> &'a str {
+        match self {
+            Self::Unusable(why) | Self::TakenBack(why) => why,
+        }
+    }
+}
+
 /// A secret made ready, with the row of the client whose fields stand in it.
 type Dressed = (Option<SealedSecret>, Arc<Attached>);
 type SlotKey = (TenantId, ConnectionId, SlotName);
@@ -187,6 +137,8 @@ struct Inner {
     flights: Mutex<HashMap<SlotKey, Arc<tokio::sync::Mutex<()>>>>,
     opened: Mutex<HashMap<SlotKey, Arc<Opened>>>,
     attached: Mutex<HashMap<SlotKey, Dressed>>,
+    /// When the vault was last asked for a slot.
+    seen: Mutex<HashMap<SlotKey, Instant>>,
 }
 
 impl Credentials {
@@ -201,8 +153,8 @@ impl Credentials {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let holder = uuid::Uuid::new_v4().simple().to_string();
-        let (flights, opened, attached) = Default::default();
-        let inner = Inner { keyring, vault, directory, registry, wire, clock, holder, flights, opened, attached };
+        let (flights, opened, attached, seen) = Default::default();
+        let inner = Inner { keyring, vault, directory, registry, wire, clock, holder, flights, opened, attached, seen };
         Self { inner: Arc::new(inner) }
     }
 
@@ -210,8 +162,24 @@ impl Credentials {
     /// Answers the new generation.
     ///
     /// # Errors
-    /// The vault's and the keyring's.
+    /// [`CredentialError::TooShort`]; the vault's and the keyring's.
     pub async fn store(&self, at: &Authority, slot: &SlotName, secret: NewSecret) -> Result<u64, CredentialError> {
+        let generation = self.put(at, slot, secret).await?;
+        let directory = &self.inner.directory;
+        let connection = directory.connection(at.tenant(), &at.connection).await;
+        if connection.is_ok_and(|connection| connection.state.wants_consent()) {
+            directory.set_state(at.tenant(), &at.connection, ConnectionState::Active, None).await?;
+        }
+        Ok(generation)
+    }
+
+    /// Forgets what is open of a connection.
+    pub(crate) fn forget(&self, at: &Authority) {
+        self.inner.forget(at);
+    }
+
+    /// As [`Credentials::store`], and says nothing of the connection.
+    pub(crate) async fn put(&self, at: &Authority, slot: &SlotName, secret: NewSecret) -> Result<u64, CredentialError> {
         let inner = &self.inner;
         for secret in [Some(&secret.access), secret.refresh.as_ref()].into_iter().flatten() {
             long_enough(secret, || format!("the secret for the slot {slot}"))?;
@@ -227,10 +195,7 @@ impl Credentials {
                 other => break other?,
             }
         };
-        let connection = inner.directory.connection(at.tenant(), &at.connection).await;
-        if connection.is_ok_and(|connection| connection.state == ConnectionState::NeedsReauth) {
-            inner.directory.set_state(at.tenant(), &at.connection, ConnectionState::Live).await?;
-        }
+        inner.seen.lock().remove(&slot_key(at, slot));
         Ok(generation)
     }
 
@@ -257,13 +222,17 @@ impl Credentials {
         manifest: &Arc<Manifest>,
         slot: &SlotName,
     ) -> Result<Arc<Attached>, CredentialError> {
-        let (_, credential) = flavour(connection, manifest, slot)?;
+        let now = self.inner.clock.now();
+        if let Some(ready) = self.inner.ready(at, slot, now) {
+            return Ok(ready);
+        }
+        let (method, credential) = flavour(connection, manifest, slot)?;
         let mut opened = self.inner.read(at, slot).await?;
         self.inner.usable(&opened)?;
-        let ended = opened.sealed.expires.is_some_and(|expires| expires <= self.inner.clock.now().plus(LEEWAY));
+        let ended = opened.sealed.expires.is_some_and(|expires| expires <= now.plus(LEEWAY));
         if (ended || opened.sealed.state == SecretState::Refreshing)
             && opened.refresh.is_some()
-            && credential.refresh_reply.is_some()
+            && exchange::renews(method, credential)
         {
             opened = self.refresh(at, connection, manifest, slot, opened).await?;
         }
@@ -307,17 +276,10 @@ impl Credentials {
         slot: &SlotName,
         stale: &Attached,
     ) -> Result<Arc<Attached>, CredentialError> {
-        let (_, credential) = flavour(connection, manifest, slot)?;
-        if stale.opened.refresh.is_none() || credential.refresh_reply.is_none() {
-            return Err(self
-                .inner
-                .give_up(
-                    at,
-                    credential,
-                    &stale.opened,
-                    "the service refuses the token and there is none to refresh it with",
-                )
-                .await);
+        let (method, credential) = flavour(connection, manifest, slot)?;
+        if stale.opened.refresh.is_none() || !exchange::renews(method, credential) {
+            let why = "the service refuses the token and there is none to refresh it with";
+            return Err(self.inner.give_up(at, credential, &stale.opened, Lost::Unusable(why)).await);
         }
         let opened = self.refresh(at, connection, manifest, slot, stale.opened.clone()).await?;
         self.inner.dress(at, connection, credential, opened).await
@@ -334,7 +296,7 @@ impl Credentials {
         why: &str,
     ) -> CredentialError {
         match flavour(connection, manifest, slot) {
-            Ok((_, credential)) => self.inner.give_up(at, credential, &used.opened, why).await,
+            Ok((_, credential)) => self.inner.give_up(at, credential, &used.opened, Lost::TakenBack(why)).await,
             Err(error) => error,
         }
     }
@@ -345,7 +307,7 @@ fn flavour<'m>(
     connection: &Connection,
     manifest: &'m Manifest,
     slot: &SlotName,
-) -> Result<(Option<&'m OAuthCode>, &'m Credential), CredentialError> {
+) -> Result<(&'m AuthMethod, &'m Credential), CredentialError> {
     let wrong = || {
         CredentialError::Manifest(format!(
             "the connection's way of being authorised ({}) has no slot {slot}",
@@ -354,11 +316,7 @@ fn flavour<'m>(
     };
     let auth = manifest.auth.iter().find(|auth| auth.id.as_str() == connection.auth).ok_or_else(wrong)?;
     let credential = auth.credentials.iter().find(|credential| credential.slot == *slot).ok_or_else(wrong)?;
-    let oauth = match &auth.method {
-        AuthMethod::OAuth2Code(oauth) => Some(&**oauth),
-        _ => None,
-    };
-    Ok((oauth, credential))
+    Ok((&auth.method, credential))
 }
 
 impl Inner {
@@ -384,6 +342,7 @@ impl Inner {
             ))
         })?;
         let key = slot_key(at, slot);
+        self.seen.lock().insert(key.clone(), Instant::now());
         if let Some(opened) = self.opened.lock().get(&key)
             && opened.sealed == sealed
         {
@@ -466,15 +425,43 @@ impl Inner {
         Ok(attached)
     }
 
+    /// What was made ready a moment ago, unless its token ends.
+    fn ready(&self, at: &Authority, slot: &SlotName, now: Timestamp) -> Option<Arc<Attached>> {
+        let key = slot_key(at, slot);
+        let looked = *self.seen.lock().get(&key)?;
+        if looked.elapsed() > FRESH {
+            return None;
+        }
+        let attached = self.attached.lock().get(&key).map(|(_, attached)| attached.clone())?;
+        let sealed = &attached.opened.sealed;
+        let ends = sealed.expires.is_some_and(|expires| expires <= now.plus(LEEWAY));
+        (sealed.state == SecretState::Live && !ends).then_some(attached)
+    }
+
+    /// Forgets what is open of a connection.
+    fn forget(&self, at: &Authority) {
+        let other = |key: &SlotKey| key.0 != *at.tenant() || key.1 != at.connection;
+        self.seen.lock().retain(|key, _| other(key));
+        self.opened.lock().retain(|key, _| other(key));
+        self.attached.lock().retain(|key, _| other(key));
+    }
+
     /// Marks the secret and its connection, unless someone has replaced it meanwhile. Answers the error to give.
-    async fn give_up(&self, at: &Authority, credential: &Credential, used: &Opened, why: &str) -> CredentialError {
-        match self.try_give_up(at, credential, used).await {
-            Ok(()) => CredentialError::NeedsReauth(why.to_owned()),
+    async fn give_up(&self, at: &Authority, credential: &Credential, used: &Opened, lost: Lost<'_>) -> CredentialError {
+        match self.try_give_up(at, credential, used, lost).await {
+            Ok(()) => CredentialError::NeedsReauth(lost.why().to_owned()),
             Err(error) => error,
         }
     }
 
-    async fn try_give_up(&self, at: &Authority, credential: &Credential, used: &Opened) -> Result<(), CredentialError> {
+    async fn try_give_up(
+        &self,
+        at: &Authority,
+        credential: &Credential,
+        used: &Opened,
+        lost: Lost<'_>,
+    ) -> Result<(), CredentialError> {
+        self.seen.lock().remove(&slot_key(at, &credential.slot));
         let row = SealedSecret { state: SecretState::NeedsReauth, ..used.sealed.clone() };
         match self.vault.replace(at, &credential.slot, Some(used.sealed.generation), &row).await {
             Ok(_) => {}
@@ -483,9 +470,16 @@ impl Inner {
             Err(error) => return Err(error.into()),
         }
         tracing::warn!(connection = %at.connection, slot = %credential.slot, "the connection needs to be authorised again");
-        if !credential.optional {
-            self.directory.set_state(at.tenant(), &at.connection, ConnectionState::NeedsReauth).await?;
-        }
+        let (state, why) = match lost {
+            _ if credential.optional => {
+                let why =
+                    format!("what goes by the slot {} does not work ({}): connect again", credential.slot, lost.why());
+                (ConnectionState::Degraded, why)
+            }
+            Lost::Unusable(why) => (ConnectionState::NeedsReauth, format!("{why}: connect again")),
+            Lost::TakenBack(why) => (ConnectionState::Revoked, format!("{why}: connect again")),
+        };
+        self.directory.set_state(at.tenant(), &at.connection, state, Some(&why)).await?;
         Ok(())
     }
 }

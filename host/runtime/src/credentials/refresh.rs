@@ -11,12 +11,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sallyport_pack::manifest::Manifest;
+use sallyport_pack::manifest::{AuthMethod, Manifest};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-use super::token::{TokenFailure, Tokens};
-use super::{CredentialError, Credentials, Inner, Opened, flavour, slot_key};
+use super::exchange::renews;
+use super::token::{Manner, TokenFailure, Tokens};
+use super::{CredentialError, Credentials, Inner, Lost, Opened, flavour, slot_key};
 use crate::authority::Authority;
 use crate::connection::Connection;
 use crate::ids::SlotName;
@@ -24,8 +25,8 @@ use crate::ports::{SealedSecret, SecretState, StoreError};
 
 /// How long to wait for another process: its lease and a little.
 const OTHERS: Duration = Duration::from_secs(65);
-/// How often to look whether it is done.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to look whether it is done: one task of a process does, and the store answers in microseconds.
+const LOOK: Duration = Duration::from_millis(15);
 
 /// Everything about one refresh.
 #[derive(Clone)]
@@ -48,7 +49,11 @@ impl Credentials {
         slot: &SlotName,
         stale: Arc<Opened>,
     ) -> Result<Arc<Opened>, CredentialError> {
-        let flight = self.inner.flights.lock().entry(slot_key(at, slot)).or_default().clone();
+        let flight = {
+            let mut flights = self.inner.flights.lock();
+            flights.retain(|_, flight| Arc::strong_count(flight) > 1);
+            flights.entry(slot_key(at, slot)).or_default().clone()
+        };
         let guard = flight.lock_owned().await;
         let refresh = Refresh {
             at: at.clone(),
@@ -95,26 +100,32 @@ impl Inner {
 
     async fn refresh_leased(&self, refresh: &Refresh) -> Result<Arc<Opened>, CredentialError> {
         let Refresh { at, connection, manifest, slot, .. } = refresh;
-        let (oauth, credential) = flavour(connection, manifest, slot)?;
+        let (method, credential) = flavour(connection, manifest, slot)?;
         let opened = self.read(at, slot).await?;
         self.usable(&opened)?;
         if refresh.is_done(&opened) {
             return Ok(opened);
         }
-        let (Some(oauth), Some(reply), Some(token)) = (oauth, &credential.refresh_reply, &opened.refresh) else {
-            return Err(self
-                .give_up(at, credential, &opened, "the token has ended and there is none to refresh it with")
-                .await);
+        let Some(token) = opened.refresh.as_ref().filter(|_| renews(method, credential)) else {
+            let why = "the token has ended and there is none to refresh it with";
+            return Err(self.give_up(at, credential, &opened, Lost::Unusable(why)).await);
         };
         if opened.sealed.state == SecretState::Refreshing && credential.rotates {
             let why = "a refresh was interrupted, and the provider may have replaced the token meanwhile";
-            return Err(self.give_up(at, credential, &opened, why).await);
+            return Err(self.give_up(at, credential, &opened, Lost::Unusable(why)).await);
         }
         let client = self.client(at.tenant(), connection.provider.as_str()).await?;
         let marked = self.mark(at, slot, &opened.sealed, SecretState::Refreshing).await?;
 
-        let parameters = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
-        match self.ask_token(manifest, oauth, &client, &parameters, reply).await {
+        let brought = match (method, &credential.refresh_reply) {
+            (AuthMethod::OAuth2Code(oauth), Some(reply)) => {
+                let parameters = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
+                let answer = self.ask_token(manifest, &oauth.token, Manner::of(oauth), &client, &parameters).await;
+                answer.and_then(|answer| Tokens::expect(reply, &answer))
+            }
+            _ => self.assert(manifest, token, &opened.sealed.scopes).await,
+        };
+        match brought {
             Ok(tokens) => self.commit(at, slot, &opened, &marked, tokens).await,
             Err(failure) => {
                 let marked = Opened { sealed: marked, access: opened.access.clone(), refresh: opened.refresh.clone() };
@@ -125,20 +136,14 @@ impl Inner {
                         if now.sealed.generation != marked.sealed.generation {
                             return Err(conflict(slot));
                         }
-                        return Err(self
-                            .give_up(
-                                at,
-                                credential,
-                                &marked,
-                                &format!("the provider refuses the refresh token ({code})"),
-                            )
-                            .await);
+                        let why = format!("the provider refuses the refresh token ({code})");
+                        return Err(self.give_up(at, credential, &marked, Lost::Unusable(&why)).await);
                     }
                     TokenFailure::Lost(why) if credential.rotates => {
                         let why = format!(
                             "the answer to a refresh was lost, and the provider may have replaced the token ({why})"
                         );
-                        return Err(self.give_up(at, credential, &marked, &why).await);
+                        return Err(self.give_up(at, credential, &marked, Lost::Unusable(&why)).await);
                     }
                     TokenFailure::Nothing(why) | TokenFailure::Lost(why) => CredentialError::Unreachable(why),
                     TokenFailure::Refused(why) => CredentialError::Refused(why),

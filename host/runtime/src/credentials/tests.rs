@@ -128,7 +128,7 @@ async fn a_crash_in_the_window_ends_in_needs_reauth_and_not_in_a_loop() {
 
     host.store("user", "brought-by-a-person", None, None).await;
     assert_eq!(value(&attach(&host).await.expect("attached")), "Bearer brought-by-a-person");
-    assert_eq!(host.ports.state(&at.connection), ConnectionState::Live);
+    assert_eq!(host.ports.state(&at.connection), ConnectionState::Active);
 }
 
 #[tokio::test]
@@ -140,10 +140,10 @@ async fn what_the_token_endpoint_says_decides() {
             "token-endpoint-refused",
             Answer::json(401, r#"{"error":"invalid_client"}"#),
             SecretState::Live,
-            ConnectionState::Live,
+            ConnectionState::Active,
         ),
-        ("token-endpoint-unreachable", Answer::json(503, "busy"), SecretState::Live, ConnectionState::Live),
-        ("token-endpoint-unreachable", Answer::json(429, "{}"), SecretState::Live, ConnectionState::Live),
+        ("token-endpoint-unreachable", Answer::json(503, "busy"), SecretState::Live, ConnectionState::Active),
+        ("token-endpoint-unreachable", Answer::json(429, "{}"), SecretState::Live, ConnectionState::Active),
         // The token rotates, and nobody knows whether it did.
         ("needs-reauth", Answer::Close, SecretState::NeedsReauth, ConnectionState::NeedsReauth),
         ("needs-reauth", Answer::json(200, "{}"), SecretState::NeedsReauth, ConnectionState::NeedsReauth),

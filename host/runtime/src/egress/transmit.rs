@@ -112,7 +112,9 @@ impl Egress {
                         Failure::TooLarge(limit) => return Err(EgressError::TooLarge { limit }),
                         Failure::Secret => {
                             tracing::error!(connection = %at.connection, target = %ready.authorised.target(), "an answer held a secret");
-                            self.directory.set_state(at.tenant(), &at.connection, ConnectionState::Flagged).await?;
+                            let why = "an answer of the service held its secret: an operator has to look first";
+                            let flagged = ConnectionState::Flagged;
+                            self.directory.set_state(at.tenant(), &at.connection, flagged, Some(why)).await?;
                             return Err(EgressError::SecretInResponse);
                         }
                         Failure::Ours(why) => return Err(EgressError::Host(why)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sallyport_pack::manifest::{self, Access, Manifest};
 
 use crate::authority::{Authority, Fence};
+use crate::blame::{Blame, Fault as _};
 use crate::caller::{Caller, Role};
 use crate::connection::{Connection, ConnectionState, Constraints, Grant, Owner, Setting};
 use crate::credentials::NewSecret;
@@ -28,6 +29,8 @@ pub struct Connect {
     pub secrets: BTreeMap<SlotName, NewSecret>,
     /// What is granted; `None`: every capability that reads.
     pub capabilities: Option<BTreeMap<CapabilityId, Setting>>,
+    /// What bounds it.
+    pub constraints: Constraints,
     /// Values of the manifest's `[[setting]]`s; those that are left out have their defaults.
     pub settings: BTreeMap<String, String>,
     /// Whom `connection-audience` stands for, as addresses or `domain:x`; empty: the owner.
@@ -42,24 +45,14 @@ impl Runtime {
     /// [`InvokeError::Forbidden`] for an owner that the caller may not choose, [`InvokeError::InvalidInput`] for slots,
     /// settings or capabilities that the manifest does not have, else what `identify` says.
     pub async fn connect(&self, caller: &Caller, connect: Connect) -> Result<Connection, InvokeError> {
-        let allowed = match &connect.owner {
-            Owner::Workspace => caller.is(Role::Admin),
-            Owner::Person(subject) => *subject == caller.subject,
-        };
-        if !allowed {
-            let reason = "an admin makes the workspace's connections, and each person their own".into();
-            return Err(InvokeError::Forbidden { reason });
-        }
+        may_own(caller, &connect.owner)?;
         let services = self.services();
         let installed = services.catalog.live(&connect.connector).await?;
         let component = self.component(&installed.digest).await?;
         let manifest = &component.manifest;
         let auth = flavour(manifest, connect.auth.as_deref(), &connect.secrets)?;
         let settings = settings(manifest, connect.settings)?;
-        let capabilities = match connect.capabilities {
-            Some(chosen) => known(manifest, chosen)?,
-            None => reads(manifest),
-        };
+        let capabilities = capabilities(manifest, connect.capabilities)?;
 
         let id = ConnectionId::fresh();
         let now = services.clock.now();
@@ -79,6 +72,8 @@ impl Runtime {
             settings,
             // Until the account has answered; a crash before that leaves something that visibly does not work.
             state: ConnectionState::NeedsReauth,
+            reason: Some("it was never connected to the end".into()),
+            checked: None,
             created: now,
         };
         let grant = Grant {
@@ -86,7 +81,7 @@ impl Runtime {
             tenant: caller.tenant.clone(),
             connection: id.clone(),
             capabilities,
-            constraints: Constraints::default(),
+            constraints: connect.constraints,
             by: caller.subject.clone(),
             at: now,
         };
@@ -100,9 +95,12 @@ impl Runtime {
             };
             for (slot, secret) in connect.secrets {
                 let stored = self.credentials().store(&at, &slot, secret).await;
-                stored.map_err(|error| InvokeError::Host(error.to_string()))?;
+                stored.map_err(|error| match error.blame() {
+                    Blame::Caller => InvokeError::InvalidInput(error.to_string()),
+                    _ => InvokeError::Host(error.to_string()),
+                })?;
             }
-            connection.state = ConnectionState::Live;
+            (connection.state, connection.reason) = (ConnectionState::Active, None);
             let bench = Bench { connection: connection.clone().into(), grant: Some(grant.clone()), component };
             let identity = self.identify_on(caller, &bench).await?;
             connection.source = source(&connection, identity.workspace.as_ref().unwrap_or(&identity.id));
@@ -112,6 +110,7 @@ impl Runtime {
             connection.account = identity.id;
             connection.account_name = identity.name;
             connection.workspace = identity.workspace;
+            connection.checked = Some(services.clock.now());
             services.directory.put_connection(&connection).await?;
             services.directory.put_grant(&grant).await?;
             Ok(connection)
@@ -125,6 +124,20 @@ impl Runtime {
         }
         made
     }
+}
+
+/// Whether a caller may choose this owner.
+pub(crate) fn may_own(caller: &Caller, owner: &Owner) -> Result<(), InvokeError> {
+    let allowed = match owner {
+        Owner::Workspace => caller.is(Role::Admin),
+        Owner::Person(subject) => *subject == caller.subject,
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(InvokeError::Forbidden {
+        reason: "an admin makes the workspace's connections, and each person their own".into(),
+    })
 }
 
 /// What document ids are unique in: (tenant, connector, provider, workspace or account).
@@ -162,7 +175,10 @@ fn flavour<'m>(
     })
 }
 
-fn settings(manifest: &Manifest, given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, InvokeError> {
+pub(crate) fn settings(
+    manifest: &Manifest,
+    given: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, InvokeError> {
     for (key, value) in &given {
         let setting = manifest.settings.iter().find(|setting| setting.key.as_str() == key);
         let setting = setting.ok_or_else(|| InvokeError::InvalidInput(format!("there is no setting {key}")))?;
@@ -177,6 +193,17 @@ fn settings(manifest: &Manifest, given: BTreeMap<String, String>) -> Result<BTre
         (key, value)
     };
     Ok(manifest.settings.iter().map(with_default).collect())
+}
+
+/// What is to be granted: what was chosen, else everything that reads.
+pub(crate) fn capabilities(
+    manifest: &Manifest,
+    chosen: Option<BTreeMap<CapabilityId, Setting>>,
+) -> Result<BTreeMap<CapabilityId, Setting>, InvokeError> {
+    match chosen {
+        Some(chosen) => known(manifest, chosen),
+        None => Ok(reads(manifest)),
+    }
 }
 
 fn known(

@@ -36,7 +36,7 @@ impl Runtime {
         self.identify_on(caller, &bench).await
     }
 
-    pub(super) async fn identify_on(&self, caller: &Caller, bench: &Bench) -> Result<Identity, InvokeError> {
+    pub(crate) async fn identify_on(&self, caller: &Caller, bench: &Bench) -> Result<Identity, InvokeError> {
         let at = Authority {
             caller: caller.clone(),
             connection: bench.connection.id.clone(),

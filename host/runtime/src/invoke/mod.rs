@@ -11,6 +11,7 @@ mod decide;
 mod detached;
 mod execute;
 mod gate;
+mod health;
 mod identify;
 mod measure;
 mod prepare;
@@ -37,6 +38,8 @@ pub use proposal::InvocationView;
 pub use recover::Recovered;
 pub use report::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
 
+pub(crate) use connect::{capabilities, may_own, settings};
+pub(crate) use prepare::Bench;
 pub(crate) use services::{Counting, Facts, Services};
 pub(crate) use staging::Staging;
 pub(crate) use stop::Stop;

@@ -14,10 +14,10 @@ use crate::ports::Standing;
 use crate::runtime::Runtime;
 
 /// A connection with everything that runs for it.
-pub(super) struct Bench {
-    pub(super) connection: Arc<Connection>,
-    pub(super) grant: Option<Grant>,
-    pub(super) component: Arc<Loaded>,
+pub(crate) struct Bench {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) grant: Option<Grant>,
+    pub(crate) component: Arc<Loaded>,
 }
 
 impl Bench {
@@ -59,9 +59,10 @@ impl Runtime {
 
     async fn bench_with(&self, connection: Connection, grant: Option<Grant>) -> Result<Bench, InvokeError> {
         match connection.state {
-            ConnectionState::Live => {}
-            ConnectionState::NeedsReauth => {
-                return Err(InvokeError::NeedsReauth(format!("{} ({})", connection.name, connection.id)));
+            ConnectionState::Active | ConnectionState::Degraded => {}
+            ConnectionState::NeedsReauth | ConnectionState::Revoked => {
+                let reason = connection.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                return Err(InvokeError::NeedsReauth(format!("{} ({}){reason}", connection.name, connection.id)));
             }
             ConnectionState::Flagged => {
                 let name = &connection.name;

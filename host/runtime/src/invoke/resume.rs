@@ -6,7 +6,6 @@ use sallyport_pack::route::Repeat;
 
 use crate::authority::Authority;
 use crate::caller::Caller;
-use crate::connection::ConnectionState;
 use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::{InvocationId, TenantId};
@@ -166,7 +165,7 @@ impl Runtime {
             Err(StoreError::NotFound { .. }) => return Err(void("the connection")),
             Err(error) => return Err(error.into()),
         };
-        if connection.state != ConnectionState::Live {
+        if !connection.state.is_usable() {
             return Err(void("the connection's state"));
         }
         if connection.account != planned.account {

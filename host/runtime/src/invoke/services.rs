@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::egress::Egress;
 use crate::ids::ConnectionId;
 use crate::keys::Keyring;
-use crate::ports::{Catalog, Directory, Journal, Sink, Vault};
+use crate::ports::{Catalog, Directory, Journal, Links, Sink, Vault};
 
 use super::Stop;
 
@@ -23,6 +23,7 @@ pub(crate) struct Services {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) links: Arc<dyn Links>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counting: Counting,

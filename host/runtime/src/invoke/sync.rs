@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::authority::{Authority, Fence};
 use crate::blame::Fault as _;
 use crate::caller::Caller;
+use crate::connection::ConnectionState;
 use crate::engine::exports::sallyport::connector::sync as wit;
 use crate::error::InvokeError;
 use crate::grants::Live;
@@ -159,9 +160,9 @@ impl Runtime {
                     message: error.to_string(),
                     retryable: error.retryable(),
                 });
-                if let InvokeError::NeedsReauth(_) = error {
+                if let InvokeError::NeedsReauth(why) = &error {
                     let (tenant, id) = (turn.at.tenant(), &turn.at.connection);
-                    services.directory.set_state(tenant, id, crate::connection::ConnectionState::NeedsReauth).await?;
+                    services.directory.set_state(tenant, id, ConnectionState::NeedsReauth, Some(why)).await?;
                 }
                 ended
             }

@@ -19,7 +19,7 @@ pub use master::MasterKey;
 pub use secret::Secret;
 
 use crate::blame::{Blame, Fault};
-use crate::ids::{ConnectionId, SlotName, TenantId};
+use crate::ids::{ConnectionId, LinkId, SlotName, TenantId};
 use crate::ports::{BodyRef, SealedBody, SealedSecret, StoreError, Vault, WrappedKey};
 
 /// The sealing that this version writes, and the only one so far.
@@ -85,12 +85,14 @@ pub enum Place<'a> {
     Slot(&'a TenantId, &'a ConnectionId, &'a SlotName),
     /// A registered client's fields at a provider: the tenant's own, or the operator's.
     Client(Option<&'a TenantId>, &'a str),
+    /// The PKCE verifier of somebody who is at a provider.
+    Verifier(&'a TenantId, &'a LinkId),
 }
 
 impl Place<'_> {
     fn scope(&self) -> Scope {
         match self {
-            Self::Slot(tenant, ..) => (Some((*tenant).clone()), None),
+            Self::Slot(tenant, ..) | Self::Verifier(tenant, _) => (Some((*tenant).clone()), None),
             Self::Client(tenant, _) => (tenant.cloned(), None),
         }
     }
@@ -106,6 +108,9 @@ impl Place<'_> {
                 connection.as_str().as_bytes(),
                 slot.as_str().as_bytes(),
             ]),
+            Self::Verifier(tenant, link) => {
+                bind(&[b"verifier", &version, key_id.as_bytes(), tenant.as_str().as_bytes(), link.as_str().as_bytes()])
+            }
             Self::Client(tenant, provider) => {
                 let kind: &[u8] = if tenant.is_some() { b"tenant-client" } else { b"operator-client" };
                 let tenant = tenant.map_or("", |tenant| tenant.as_str());
@@ -117,6 +122,7 @@ impl Place<'_> {
     fn describe(&self) -> String {
         match self {
             Self::Slot(_, connection, slot) => format!("the secret in slot {slot} of {connection}"),
+            Self::Verifier(_, link) => format!("the verifier of the link {link}"),
             Self::Client(_, provider) => format!("the client registered at {provider}"),
         }
     }

@@ -24,8 +24,17 @@ pub trait Directory: Send + Sync {
     async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection>;
     /// The tenant's connections, oldest first.
     async fn connections(&self, tenant: &TenantId) -> StoreResult<Vec<Connection>>;
-    /// Marks a connection.
-    async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()>;
+    /// Marks a connection, with the reason for a person. Where the state is another than before, whoever embeds the
+    /// runtime is told.
+    async fn set_state(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        state: ConnectionState,
+        reason: Option<&str>,
+    ) -> StoreResult<()>;
+    /// Notes that the service said just now whose account it is.
+    async fn set_checked(&self, tenant: &TenantId, id: &ConnectionId, at: Timestamp) -> StoreResult<()>;
     /// Removes the connection, its grant, secrets, attestations and cursors.
     async fn remove_connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<()>;
     /// Replaces the connection's grant. Its containers and its audience ceiling hold for what is kept and what is found

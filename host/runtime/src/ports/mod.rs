@@ -7,6 +7,7 @@ mod catalog;
 mod directory;
 mod journal;
 mod limiter;
+mod links;
 mod sink;
 mod vault;
 
@@ -17,6 +18,7 @@ pub use journal::{
     Plan, Record, SealedBody, Standing, State, Summary, WriteSummary,
 };
 pub use limiter::{Bucket, Limiter, Per, Rate};
+pub use links::{Asker, Flight, Link, LinkAsk, LinkStatus, Links};
 pub use sink::{Batch, Committed, Finish, Lease, PullState, Sink};
 pub use vault::{SealedSecret, SecretState, Vault, WrappedKey};
 

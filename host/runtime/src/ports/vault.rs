@@ -67,6 +67,8 @@ pub trait Vault: Send + Sync {
         expected: Option<u64>,
         secret: &SealedSecret,
     ) -> StoreResult<u64>;
+    /// Forgets every secret of the connection, also for other processes. Durable before it returns.
+    async fn remove_secrets(&self, at: &Authority) -> StoreResult<()>;
     /// Takes the slot's refresh lease for 60 s, or says who waits how long ([`super::StoreError::Held`]).
     async fn lease(&self, at: &Authority, slot: &SlotName, holder: &str) -> StoreResult<Lease>;
     /// Gives it back.

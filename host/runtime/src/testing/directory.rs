@@ -58,9 +58,22 @@ impl ports::Directory for MemoryStore {
         Ok(own)
     }
 
-    async fn set_state(&self, tenant: &TenantId, id: &ConnectionId, state: ConnectionState) -> StoreResult<()> {
+    async fn set_state(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        state: ConnectionState,
+        reason: Option<&str>,
+    ) -> StoreResult<()> {
         let mut connections = self.directory.connections.lock();
-        connections.get_mut(&key(tenant, id)).ok_or_else(|| absent(id))?.state = state;
+        let found = connections.get_mut(&key(tenant, id)).ok_or_else(|| absent(id))?;
+        (found.state, found.reason) = (state, reason.map(str::to_owned));
+        Ok(())
+    }
+
+    async fn set_checked(&self, tenant: &TenantId, id: &ConnectionId, at: Timestamp) -> StoreResult<()> {
+        let mut connections = self.directory.connections.lock();
+        connections.get_mut(&key(tenant, id)).ok_or_else(|| absent(id))?.checked = Some(at);
         Ok(())
     }
 

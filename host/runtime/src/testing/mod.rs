@@ -5,6 +5,7 @@ mod catalog;
 mod clock;
 mod directory;
 mod journal;
+mod links;
 mod sink;
 mod vault;
 
@@ -27,6 +28,7 @@ pub struct MemoryStore {
     directory: directory::Directory,
     journal: journal::Journal,
     limiter: MemoryLimiter,
+    links: links::Kept,
     sink: sink::Sink,
     vault: vault::Vault,
 }
@@ -41,6 +43,7 @@ impl MemoryStore {
             directory: Default::default(),
             journal: Default::default(),
             limiter: Default::default(),
+            links: Default::default(),
             sink: Default::default(),
             vault: Default::default(),
         }

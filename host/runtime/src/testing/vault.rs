@@ -65,6 +65,12 @@ impl ports::Vault for MemoryStore {
         Ok(generation)
     }
 
+    async fn remove_secrets(&self, at: &Authority) -> StoreResult<()> {
+        let mut secrets = self.vault.secrets.lock();
+        secrets.retain(|(tenant, connection, _), _| tenant != at.tenant() || *connection != at.connection);
+        Ok(())
+    }
+
     async fn lease(&self, at: &Authority, slot: &SlotName, _holder: &str) -> StoreResult<Lease> {
         let now = self.clock.now();
         let mut leases = self.vault.leases.lock();

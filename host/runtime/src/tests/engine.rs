@@ -9,7 +9,7 @@ use super::guest::{Guest, Step, text};
 use super::tools::created;
 use super::{World, admin, connector, done, limits};
 use crate::admission::Word;
-use crate::connection::{Owner, Setting};
+use crate::connection::{Constraints, Owner, Setting};
 use crate::credentials::NewSecret;
 use crate::engine::{Cache, Compiler, Engine, Limits, Loaded, Place};
 use crate::error::InvokeError;
@@ -163,6 +163,7 @@ async fn a_connection_that_cannot_be_identified_leaves_nothing() {
             NewSecret { access: Secret::new("a-token-of-ours"), refresh: None, expires_in: None, scopes: Vec::new() },
         )]),
         capabilities,
+        constraints: Constraints::default(),
         settings: BTreeMap::new(),
         audience: Vec::new(),
     };

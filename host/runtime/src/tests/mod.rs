@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::admission::Word;
 use crate::caller::{Caller, Role};
-use crate::connection::{Owner, Setting};
+use crate::connection::{Constraints, Owner, Setting};
 use crate::credentials::NewSecret;
 use crate::engine::Limits;
 use crate::error::InvokeError;
@@ -152,6 +152,7 @@ impl World {
                 (cap("items.write"), writes),
                 (cap("items.trash"), writes),
             ])),
+            constraints: Constraints::default(),
             settings: BTreeMap::new(),
             audience: Vec::new(),
         };

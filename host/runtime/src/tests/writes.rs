@@ -176,7 +176,7 @@ async fn whatever_the_approval_covered_voids_it_by_changing() {
         ("the connection's state", |world| {
             Box::pin(async {
                 let flagged = ConnectionState::Flagged;
-                world.store.set_state(&ann().tenant, &world.connection, flagged).await.unwrap();
+                world.store.set_state(&ann().tenant, &world.connection, flagged, None).await.unwrap();
             })
         }),
     ];

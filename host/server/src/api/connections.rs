@@ -34,9 +34,14 @@ pub struct ConnectionView {
     pub owner: String,
     /// The account at the service.
     pub account_name: String,
-    /// `live`, `needs-reauth` or `flagged`.
+    /// `active`, `degraded`, `needs-reauth`, `revoked` or `flagged`.
     #[schema(value_type = String)]
     pub state: connection::ConnectionState,
+    /// Why, for a person who can do something about it; absent while it is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Milliseconds since 1970 at which the service last said whose account it is.
+    pub checked: Option<u64>,
     /// What is granted.
     pub granted: Vec<Granted>,
     /// How its sync stands; absent where the connector reads nothing in.
@@ -140,7 +145,7 @@ pub async fn find_own(app: &App, caller: &Caller, id: &str) -> Result<Connection
     }
 }
 
-async fn view(app: &App, connection: Connection) -> Result<ConnectionView, ApiError> {
+pub(super) async fn view(app: &App, connection: Connection) -> Result<ConnectionView, ApiError> {
     let grant = app.store().grant(&connection.tenant, &connection.id).await?;
     let granted = grant.map(|grant| grant.capabilities).unwrap_or_default();
     let digest = app.store().live(&connection.connector).await?.digest;
@@ -158,6 +163,8 @@ async fn view(app: &App, connection: Connection) -> Result<ConnectionView, ApiEr
         owner: if connection.owner == Owner::Workspace { "workspace" } else { "person" }.into(),
         account_name: connection.account_name,
         state: connection.state,
+        reason: connection.reason,
+        checked: connection.checked.map(|at| at.0),
         granted: granted.into_iter().map(|(id, setting)| Granted { id: id.to_string(), setting }).collect(),
         sync,
     })
@@ -223,6 +230,7 @@ pub async fn create(
         name: body.name,
         secrets: BTreeMap::from([(slot, secret)]),
         capabilities,
+        constraints: Constraints::default(),
         settings: BTreeMap::new(),
         audience: Vec::new(),
     };
@@ -230,12 +238,12 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view(&app, connection).await?)))
 }
 
-/// Removes a connection with its secrets, grant and what it alone attested.
+/// Removes a connection with its secrets, which are taken back at the service, its grant, and what it alone attested.
 #[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path)),
     responses((status = 204), (status = 403, body = super::error::ErrorBody), (status = 404, body = super::error::ErrorBody)))]
 pub async fn remove(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let connection = find_own(&app, &who.caller, &id).await?;
-    app.store().remove_connection(&connection.tenant, &connection.id).await?;
+    app.runtime().remove(&who.caller, &connection.id).await.map_err(|error| ApiError::from_fault(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -77,6 +77,12 @@ impl ApiError {
         self.status
     }
 
+    /// The words for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Anything that knows its blame.
     pub fn from_fault(error: &dyn Fault) -> Self {
         let status = match (error.code(), error.blame()) {

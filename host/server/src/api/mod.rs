@@ -1,16 +1,21 @@
-//! HTTP: `/v1`, its OpenAPI document, health, and the web page. This is the one router file.
+//! HTTP: `/v1`, its OpenAPI document, health, the web page and signing in to it. This is the one router file.
 
 pub mod approvals;
 pub mod callers;
 pub mod chat;
 pub mod connections;
 pub mod connectors;
+pub(crate) mod cookie;
 pub mod demo;
 pub mod error;
+pub mod events;
 pub mod health;
+pub mod links;
 pub mod page;
 pub mod people;
 pub mod search;
+pub mod session;
+pub mod signin;
 pub mod stream;
 pub mod sync;
 pub mod tenant;
@@ -59,14 +64,21 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(callers::token))
         .routes(routes!(callers::me))
+        .routes(routes!(session::from_id_token))
+        .routes(routes!(session::from_cookie))
         .routes(routes!(connectors::list, connectors::install))
         .routes(routes!(connectors::approve))
         .routes(routes!(connections::list, connections::create))
+        .routes(routes!(links::create))
+        .routes(routes!(links::status))
         .routes(routes!(connections::show, connections::remove))
+        .routes(routes!(links::disconnect))
+        .routes(routes!(links::check))
         .routes(routes!(connections::grant, connections::set_grant))
         .routes(routes!(people::list))
         .routes(routes!(people::tie, people::untie))
         .routes(routes!(tenant::rules, tenant::set_rules))
+        .routes(routes!(events::list))
         .routes(routes!(sync::status, sync::start))
         .routes(routes!(search::search))
         .routes(routes!(chat::chat))
@@ -94,6 +106,8 @@ pub fn router(app: App) -> Router {
     }
     routes
         .merge(page::router())
+        .merge(crate::consent::router())
+        .merge(signin::router())
         .fallback(async || ApiError::not_found("this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(

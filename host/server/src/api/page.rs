@@ -1,4 +1,4 @@
-//! The web page: a few files, compiled in, that use `/v1` alone.
+//! The web page: a few files, compiled in, that use `/v1` alone; and `/signin`, where one is sent to the issuer.
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -11,7 +11,8 @@ use crate::app::App;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-fn file(media_type: &'static str, text: &'static str) -> Response {
+/// A file of the page, or a page that takes its place: with the policy, and without a trace in what it links to.
+pub(super) fn file(media_type: &'static str, text: impl IntoResponse) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -86,6 +86,21 @@ impl FromRequestParts<App> for Installer {
     }
 }
 
+/// A tenant, in the word of one of its service keys or of an admin.
+#[derive(Debug)]
+pub struct Tenant(pub TenantId);
+
+impl FromRequestParts<App> for Tenant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if bearer(parts)?.starts_with(KEY_PREFIX) {
+            return Service::from_request_parts(parts, app).await.map(|service| Self(service.0));
+        }
+        Admin::from_request_parts(parts, app).await.map(|admin| Self(admin.0.caller.tenant))
+    }
+}
+
 /// An application of one tenant.
 #[derive(Debug)]
 pub struct Service(pub TenantId);

@@ -1,4 +1,4 @@
-//! `sallyport connect`: connections from secrets that are given by file or stdin.
+//! `sallyport connect`: connections by consent in a browser, or from secrets that are given by file or stdin.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use sallyport::connection::{Connection, Owner};
-use sallyport::credentials::NewSecret;
+use sallyport::Caller;
+use sallyport::connection::{Connection, Constraints, Owner};
+use sallyport::credentials::{NewSecret, Revoked};
 use sallyport::ids::{ConnectorId, SlotName, TenantId};
 use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
@@ -24,17 +25,26 @@ use crate::output::{self, Rows};
 #[derive(Debug, Args)]
 pub struct Options {
     /// The installed connector.
-    #[arg(required_unless_present_any = ["list", "remove"])]
-    connector: Option<String>,
+    #[arg(required_unless_present_any = ["list", "remove", "again", "disconnect"])]
+    pub(super) connector: Option<String>,
+    /// Print a link by which somebody consents in a browser, and wait for them; a host has to be serving the same data.
+    #[arg(long, conflicts_with = "secret")]
+    link: bool,
+    /// Connect this connection again, or with --grant for more, by a link: it keeps its documents and what it was granted.
+    #[arg(long, value_name = "CONNECTION", conflicts_with_all = ["connector", "secret"])]
+    pub(super) again: Option<String>,
+    /// Take this connection's secrets back at the service; its documents stay for whoever connects it again.
+    #[arg(long, value_name = "CONNECTION", conflicts_with = "connector")]
+    disconnect: Option<String>,
     /// A name for people.
     #[arg(long)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Who is to own it: `workspace`, or a person's e-mail address.
     #[arg(long, default_value = "workspace")]
-    owner: String,
+    pub(super) owner: String,
     /// The manifest's way of connecting.
     #[arg(long)]
-    auth: Option<String>,
+    pub(super) auth: Option<String>,
     /// File with the secret: the token alone, or JSON `{"access_token", "refresh_token", "expires_in", "scope"}`.
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
@@ -44,20 +54,20 @@ pub struct Options {
     /// File with the registered client's fields at the provider, as JSON `{"client_id", "client_secret", …}`. Needed to
     /// refresh tokens; kept for every connection of the tenant at that provider.
     #[arg(long, value_name = "FILE")]
-    client: Option<PathBuf>,
+    pub(super) client: Option<PathBuf>,
     /// Capabilities to grant; those that read unless said. Writes always ask.
     #[arg(long = "grant", value_name = "CAPABILITY")]
-    grants: Vec<String>,
+    pub(super) grants: Vec<String>,
     /// Whom documents without an access list of their own are for: e-mail addresses or `domain:x`.
     #[arg(long, value_name = "WHO")]
-    audience: Vec<String>,
+    pub(super) audience: Vec<String>,
     /// Values of the connector's settings, as KEY=VALUE.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
+    pub(super) settings: Vec<String>,
     /// List connections.
     #[arg(long, conflicts_with = "connector")]
     list: bool,
-    /// Remove a connection with its secrets and what it alone attested.
+    /// Remove a connection with what it alone attested; its secrets are taken back at the service.
     #[arg(long, value_name = "CONNECTION", conflicts_with = "connector")]
     remove: Option<String>,
 }
@@ -82,7 +92,11 @@ impl Rows for Connection {
             Owner::Workspace => "workspace".into(),
             Owner::Person(subject) => subject.to_string(),
         };
-        let state = format!("{:?}", self.state).to_lowercase();
+        let state = match (serde_json::to_value(self.state), &self.reason) {
+            (Ok(serde_json::Value::String(state)), Some(reason)) => format!("{state}: {reason}"),
+            (Ok(serde_json::Value::String(state)), None) => state,
+            _ => String::new(),
+        };
         vec![
             self.id.to_string(),
             self.name.clone(),
@@ -102,43 +116,43 @@ pub async fn run(global: &Global, options: Options) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
     if let Some(named) = &options.remove {
         let connection = session::connection(&app, &tenant, named).await?;
-        app.store().remove_connection(&tenant, &connection.id).await?;
-        output::progress(&format!("{} is removed", connection.name));
+        let revoked = app.runtime().remove(&session::operator(&tenant), &connection.id).await?;
+        output::progress(&format!("{} is removed{}", connection.name, told(&revoked)));
+        return Ok(());
+    }
+    if let Some(named) = &options.disconnect {
+        let connection = session::connection(&app, &tenant, named).await?;
+        let revoked = app.runtime().disconnect(&session::operator(&tenant), &connection.id).await?;
+        output::progress(&format!("{} is disconnected{}", connection.name, told(&revoked)));
         return Ok(());
     }
     if options.list {
         output::list(global.output, &app.store().connections(&tenant).await?)?;
         return Ok(());
     }
-    let connection = connect(&app, &tenant, options).await?;
+    let connection = if options.link || options.again.is_some() {
+        super::consent::connect(global, &app, &tenant, options).await?
+    } else {
+        connect(&app, &tenant, options).await?
+    };
     output::list(global.output, &[connection])?;
     Ok(())
 }
 
+fn told(revoked: &Revoked) -> String {
+    match revoked {
+        Revoked::AtProvider => ", and the service takes its secrets no more".into(),
+        Revoked::NothingToTell => String::new(),
+        Revoked::NotTold(why) => format!("; the service could not be told, remove the access there ({why})"),
+    }
+}
+
 async fn connect(app: &App, tenant: &TenantId, options: Options) -> anyhow::Result<Connection> {
     let connector = ConnectorId::new(options.connector.as_deref().unwrap_or_default())?;
-    let (caller, owner) = match options.owner.as_str() {
-        "workspace" => (session::operator(tenant), Owner::Workspace),
-        email => {
-            let caller = session::by_email(app, tenant, email).await?;
-            let owner = Owner::Person(caller.subject.clone());
-            (caller, owner)
-        }
-    };
-    if let Some(file) = &options.client {
-        let text =
-            Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?);
-        register(app, tenant, &connector, &text).await.with_context(|| file.display().to_string())?;
-    }
+    let (caller, owner) = owner(app, tenant, &options.owner).await?;
+    client(app, tenant, &connector, options.client.as_deref()).await?;
     let given = parse(&read(options.secret.as_deref())?)?;
-    let settings: anyhow::Result<BTreeMap<String, String>> = options
-        .settings
-        .iter()
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: write KEY=VALUE"))?;
-            Ok((key.to_owned(), value.to_owned()))
-        })
-        .collect();
+    let settings = settings(&options.settings)?;
     let capabilities = match options.grants.as_slice() {
         [] => None,
         chosen => Some(grants::chosen(app, &connector, chosen).await?),
@@ -150,10 +164,43 @@ async fn connect(app: &App, tenant: &TenantId, options: Options) -> anyhow::Resu
         name: options.name,
         secrets: BTreeMap::from([(SlotName::new(&options.slot)?, given)]),
         capabilities,
-        settings: settings?,
+        constraints: Constraints::default(),
+        settings,
         audience: options.audience,
     };
     Ok(app.runtime().connect(&caller, connect).await?)
+}
+
+/// Who is to own the connection, and who connects it then.
+pub(super) async fn owner(app: &App, tenant: &TenantId, named: &str) -> anyhow::Result<(Caller, Owner)> {
+    if named == "workspace" {
+        return Ok((session::operator(tenant), Owner::Workspace));
+    }
+    let caller = session::by_email(app, tenant, named).await?;
+    let owner = Owner::Person(caller.subject.clone());
+    Ok((caller, owner))
+}
+
+/// Registers the client of that file, if there is one.
+pub(super) async fn client(
+    app: &App,
+    tenant: &TenantId,
+    connector: &ConnectorId,
+    file: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let text =
+        Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?);
+    register(app, tenant, connector, &text).await.with_context(|| file.display().to_string())
+}
+
+/// `KEY=VALUE`s.
+pub(super) fn settings(pairs: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let pair = |pair: &String| {
+        let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: write KEY=VALUE"))?;
+        Ok((key.to_owned(), value.to_owned()))
+    };
+    pairs.iter().map(pair).collect()
 }
 
 /// Registers the client fields of the connector's provider for the tenant.

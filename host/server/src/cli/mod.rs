@@ -11,6 +11,7 @@ mod approvals;
 mod ask;
 mod bench;
 pub mod connect;
+mod consent;
 mod demo;
 mod grant;
 mod keys;
@@ -19,9 +20,12 @@ mod plugin;
 mod search;
 mod serve;
 pub mod session;
+mod signin;
 mod simulate;
 mod sync;
 mod tenant;
+
+pub(crate) use serve::DEFAULT as DEFAULT_LISTEN;
 
 /// Sallyport: AI applications read from and act in other people's systems, through connectors that nobody has to trust.
 #[derive(Debug, Parser)]
@@ -78,6 +82,9 @@ pub enum Command {
     /// Tenants' service keys and built-in users.
     #[command(subcommand)]
     Keys(keys::Action),
+    /// The tenant's OpenID Connect issuer: who signs people in.
+    #[command(subcommand)]
+    Signin(signin::Action),
     /// Whose a provider's users are, where the provider does not tell.
     #[command(subcommand)]
     People(people::Action),
@@ -110,6 +117,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ask(options) => ask::run(&global, options).await,
         Command::Approvals(action) => approvals::run(&global, action).await,
         Command::Keys(action) => keys::run(&global, action).await,
+        Command::Signin(action) => signin::run(&global, action).await,
         Command::People(action) => people::run(&global, action).await,
         Command::Tenant(action) => tenant::run(&global, action).await,
         Command::Bench(options) => bench::run(&global, options).await,

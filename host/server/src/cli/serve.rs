@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use futures::StreamExt as _;
 use sallyport::admission::Word;
 use sallyport::ports::{Catalog as _, Directory as _};
 use tokio::net::TcpListener;
@@ -22,6 +23,11 @@ pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_secs(15);
+
+/// Connections that are checked in one round of a tenant, at least.
+const CHECKS: usize = 16;
+/// Of those, at a time.
+const CHECKS_AT_A_TIME: usize = 4;
 
 /// What is served; see also `--data` and `--listen`.
 #[derive(Debug, Args)]
@@ -60,9 +66,11 @@ pub(crate) async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&s
         format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one")
     })?;
     let address = listener.local_addr()?;
+    app.origins().listens(address);
     let work = tokio::spawn(background(app.clone()));
     announce(&format!("http://{address}/"));
-    axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped()).await?;
+    let router = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     work.abort();
     Ok(())
 }
@@ -104,15 +112,35 @@ async fn background(app: App) {
             {
                 tracing::warn!(tenant = %tenant.id, %error, "scheduled syncs cannot be begun");
             }
+            if let Err(error) = check_due(&app, &tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, %error, "connections cannot be checked");
+            }
         }
     }
 }
 
+/// Asks services whose accounts they are, where that was not asked for long: a few in each round, so that ten thousand
+/// connections are spread over the hour.
+async fn check_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), sallyport::InvokeError> {
+    let every = app.config().check_minutes.max(1) * 60_000;
+    let due = app.runtime().unchecked(tenant, every).await?;
+    let share = due.len().min(CHECKS.max(due.len() / 100));
+    let check = |id: sallyport::ids::ConnectionId| async move {
+        if let Err(error) = app.runtime().check(tenant, &id).await {
+            tracing::warn!(connection = %id, %error, "a connection cannot be checked");
+        }
+    };
+    futures::stream::iter(due.into_iter().take(share).map(check))
+        .buffer_unordered(CHECKS_AT_A_TIME)
+        .collect::<()>()
+        .await;
+    Ok(())
+}
+
 async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), crate::error::HostError> {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now = syncs::now();
     for connection in app.store().connections(tenant).await? {
-        if connection.state != sallyport::connection::ConnectionState::Live {
+        if !connection.state.is_usable() {
             continue;
         }
         let digest = app.store().live(&connection.connector).await?.digest;

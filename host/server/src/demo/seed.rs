@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sallyport::Role;
 use sallyport::admission::Word;
-use sallyport::connection::Owner;
+use sallyport::connection::{Constraints, Owner};
 use sallyport::credentials::NewSecret;
 use sallyport::engine::Compiler;
 use sallyport::ids::{ConnectionId, ConnectorId, SlotName, SubjectId, TenantId};
@@ -211,6 +211,7 @@ async fn connect(
         name: Some(name.into()),
         secrets: BTreeMap::from([(SlotName::new("user")?, secret)]),
         capabilities: Some(every),
+        constraints: Constraints::default(),
         settings: BTreeMap::new(),
         audience: Vec::new(),
     };

@@ -10,16 +10,32 @@ const element = (name, props = {}, ...children) => {
   return node;
 };
 // `people` keeps each connection's table over the refreshes of the list, with what is being typed in it.
-const state = { token: null, demo: false, me: null, people: new Map() };
+const state = { token: null, demo: false, session: false, me: null, people: new Map() };
 
-async function api(method, path, body) {
-  const response = await fetch(path, {
+async function send(method, path, body) {
+  const request = () => fetch(path, {
     method,
     headers: { ...(state.token && { authorization: `Bearer ${state.token}` }), ...(body && { "content-type": "application/json" }) },
     body: body && JSON.stringify(body),
   });
-  const json = response.status === 204 ? null : await response.json().catch(() => null);
+  let response = await request();
+  // A caller token is good for minutes, the session that it came from for a day.
+  if (response.status === 401 && state.session && await renew()) response = await request();
   if (response.status === 401 && !state.demo) show_signin();
+  return response;
+}
+
+// A caller token for whoever signed in in this browser, if anybody did.
+async function renew() {
+  const response = await fetch("/v1/session", { method: "POST" }).catch(() => null);
+  state.session = response?.ok ?? false;
+  state.token = state.session ? (await response.json()).token : null;
+  return state.session;
+}
+
+async function api(method, path, body) {
+  const response = await send(method, path, body);
+  const json = response.status === 204 ? null : await response.json().catch(() => null);
   if (!response.ok) throw new Error(json?.error?.message ?? `The server answered ${response.status}`);
   return json;
 }
@@ -79,11 +95,7 @@ async function ask(question) {
   let text = "";
   const sources = [];
   try {
-    const response = await fetch("/v1/chat", {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${state.token}` },
-      body: JSON.stringify({ messages: [{ role: "user", parts: [{ type: "text", text: question }] }] }),
-    });
+    const response = await send("POST", "/v1/chat", { messages: [{ role: "user", parts: [{ type: "text", text: question }] }] });
     if (!response.ok) throw new Error((await response.json().catch(() => null))?.error?.message ?? `The server answered ${response.status}`);
     for await (const part of events(response)) {
       if (part.type === "text-delta") write_answer(answer, (text += part.delta), sources);
@@ -265,6 +277,9 @@ async function prepare_connect() {
 function show_signin() {
   $("#signin").hidden = false;
   for (const view of document.querySelectorAll(".view")) view.hidden = true;
+  $("#me").textContent = "";
+  $("#signout").hidden = true;
+  $("#workspace").focus();
 }
 
 async function enter(token) {
@@ -274,6 +289,7 @@ async function enter(token) {
   state.people.clear();
   $("#signin").hidden = true;
   $("#me").textContent = state.demo ? "" : me.name ?? me.subject;
+  $("#signout").hidden = !state.session;
   $("#model").textContent = me.model;
   show("chat");
   await Promise.all([refresh_approvals(), refresh_connections(), prepare_connect()]);
@@ -300,6 +316,17 @@ $("#ask").onsubmit = (event) => {
 $("#ask textarea").onkeydown = (event) => {
   if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("#ask").requestSubmit(); }
 };
+// The browser goes there by itself: the page's policy lets no form be sent anywhere.
+$("#workspace-form").onsubmit = (event) => {
+  event.preventDefault();
+  location.assign(`/signin/${encodeURIComponent(event.target.workspace.value.trim())}`);
+};
+$("#signout").onclick = async () => {
+  const response = await fetch("/signin/signout", { method: "POST" }).catch(() => null);
+  if (!response?.ok) return alert("You could not be signed out: try again");
+  // What was shown was this person's.
+  location.reload();
+};
 $("#signin-form").onsubmit = (event) => {
   event.preventDefault();
   enter(event.target.token.value.trim()).catch((error) => alert(error.message));
@@ -310,7 +337,7 @@ async function start() {
   const users = await fetch("/v1/demo/users").then((response) => (response.ok ? response.json() : null)).catch(() => null);
   if (!users) {
     $("#user").parentElement.hidden = true;
-    return show_signin();
+    return (await renew()) ? enter(state.token) : show_signin();
   }
   state.demo = true;
   const select = $("#user");

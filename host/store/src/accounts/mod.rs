@@ -19,7 +19,7 @@ use crate::db::Db;
 /// returns.
 #[derive(Clone)]
 pub struct Accounts {
-    db: Db,
+    pub(crate) db: Db,
 }
 
 impl Accounts {

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params};
+use sallyport::ids::Timestamp;
 use sallyport::ports::{Durability, StoreResult};
 
 use super::Accounts;
@@ -40,6 +41,31 @@ impl Accounts {
             let sql = "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
             db.execute(sql, row)?;
             Ok(())
+        });
+        Ok(write.await?)
+    }
+
+    /// Removes a value; tells whether there was one.
+    pub async fn remove_setting(&self, key: &str) -> StoreResult<bool> {
+        let key = key.to_owned();
+        let write = self
+            .db
+            .write(Durability::Flushed, move |db| Ok(db.execute("DELETE FROM settings WHERE key = ?", [key])? > 0));
+        Ok(write.await?)
+    }
+
+    /// Uses up something of a kind that counts once, as the state of a sign-in: `false` if it was used before, by
+    /// whichever process. It is remembered until `until`, and has to be refused by its age from then on.
+    pub async fn use_once(&self, kind: &str, id: &str, until: Timestamp) -> StoreResult<bool> {
+        let (prefix, now) = (format!("used/{kind}/"), self.db.now());
+        let key = format!("{prefix}{id}");
+        let write = self.db.write(Durability::Flushed, move |db| {
+            // `0` is what follows `/`: the range is what begins with the prefix.
+            let past = format!("{}0", prefix.trim_end_matches('/'));
+            let sql = "DELETE FROM settings WHERE key > ? AND key < ? AND CAST(value AS INTEGER) < ?";
+            db.execute(sql, params![prefix, past, now.0])?;
+            let sql = "INSERT OR IGNORE INTO settings (key, value) VALUES (?, ?)";
+            Ok(db.execute(sql, params![key, until.0.to_string()])? > 0)
         });
         Ok(write.await?)
     }

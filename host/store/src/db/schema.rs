@@ -6,7 +6,7 @@ use sallyport::ports::StoreError;
 use super::fail::Outcome;
 
 /// What leads from format `i` to format `i + 1`. Only ever added to.
-const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// "SLLY": tells our files from other SQLite databases.
 const APPLICATION: i32 = 0x534c_4c59;

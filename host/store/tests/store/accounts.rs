@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use sallyport::caller::Role;
-use sallyport::ids::{SubjectId, TenantId};
+use sallyport::ids::{SubjectId, TenantId, Timestamp};
 use sallyport::ports::{Directory as _, StoreError, TenantRules};
 use sallyport_store::accounts::{Holder, User};
 
@@ -127,4 +127,32 @@ async fn a_tenants_rules_are_the_strictest_until_they_are_set_and_are_its_own() 
     assert!(!another.tenant_rules(&TenantId::new("beta")).await.unwrap().self_approval);
     let nobodys = accounts.put_rules(&TenantId::new("none"), TenantRules::default()).await;
     assert!(matches!(nobodys, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_setting_that_was_removed_is_not_there() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    accounts.put_setting("demo", "one").await.unwrap();
+    assert!(accounts.remove_setting("demo").await.unwrap());
+    assert!(!accounts.remove_setting("demo").await.unwrap());
+    assert_eq!(accounts.setting("demo").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_counts_once_is_used_by_one_of_many_and_forgotten_after_its_time() {
+    let given = Given::new().await;
+    let (accounts, other) = (given.store.accounts(), given.another().accounts());
+    let later = Timestamp(u64::MAX / 4);
+    let (here, there) = tokio::join!(accounts.use_once("state", "a", later), other.use_once("state", "a", later));
+    assert_ne!(here.unwrap(), there.unwrap());
+    assert!(!accounts.use_once("state", "a", later).await.unwrap());
+    assert!(accounts.use_once("state", "b", later).await.unwrap());
+    assert!(accounts.use_once("states", "a", later).await.unwrap(), "another kind is another thing");
+
+    accounts.put_setting("used", "kept").await.unwrap();
+    assert!(accounts.use_once("state", "old", Timestamp(1)).await.unwrap());
+    assert!(accounts.use_once("state", "old", later).await.unwrap(), "its time is over");
+    assert!(!accounts.use_once("state", "a", later).await.unwrap(), "others stay");
+    assert_eq!(accounts.setting("used").await.unwrap().as_deref(), Some("kept"));
 }

@@ -169,7 +169,9 @@ pub(crate) fn connection(id: &str, source: &str, owner: Owner) -> Connection {
         source: SourceId::new(source),
         audience: Vec::new(),
         settings: BTreeMap::new(),
-        state: ConnectionState::Live,
+        state: ConnectionState::Active,
+        reason: None,
+        checked: None,
         created: Timestamp(1),
     }
 }

@@ -224,9 +224,9 @@ async fn only_connections_that_an_operator_need_not_look_at_count() {
     for (state, found) in [
         (ConnectionState::NeedsReauth, vec!["a".to_owned()]),
         (ConnectionState::Flagged, vec![]),
-        (ConnectionState::Live, vec!["a".to_owned()]),
+        (ConnectionState::Active, vec!["a".to_owned()]),
     ] {
-        given.store.set_state(&tenant(), &drive.at.connection, state).await.unwrap();
+        given.store.set_state(&tenant(), &drive.at.connection, state, None).await.unwrap();
         assert_eq!(given.finds(&ann).await, found, "{state:?}");
     }
 }

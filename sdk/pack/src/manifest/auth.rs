@@ -55,6 +55,10 @@ pub enum AuthMethod {
         authorize: EndpointUrl,
         /// Its query; `{client.x}` stands for a field of the client.
         authorize_parameters: BTreeMap<String, Template>,
+        /// The parameter that says where to go back to; `redirect_uri` (RFC 6749, 4.2.1) if not said.
+        return_parameter: String,
+        /// The parameter of the fragment that is the token; `access_token` (RFC 6749, 4.2.2) if not said.
+        fragment_parameter: String,
         /// How the token is taken back.
         revoke: Option<Revoke>,
     },
@@ -81,6 +85,9 @@ pub struct OAuthCode {
     pub scope_separator: char,
     /// Scopes asked for whatever the capabilities are, as `offline_access`.
     pub extra_scopes: Vec<String>,
+    /// Whether a second consent adds to the first, so that only what is missing is asked for. Where it replaces the first,
+    /// everything is asked for again.
+    pub incremental: bool,
     /// The answer with status 200 that is an error.
     pub failed: Option<FailedAnswer>,
     /// Where an error's code stands, if not at `/error`.
@@ -223,6 +230,10 @@ impl fmt::Display for Revoke {
 
 as_string!(Revoke);
 
+/// RFC 6749, 4.2.1 and 4.2.2.
+const RETURN: &str = "redirect_uri";
+const FRAGMENT: &str = "access_token";
+
 /// The written form: one table for all ways, of which each takes its own keys.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -248,6 +259,12 @@ struct Form {
     scope_separator: Option<char>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     extra_scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incremental: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_parameter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fragment_parameter: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed: Option<FailedAnswer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -276,6 +293,7 @@ impl TryFrom<Form> for Auth {
         let oauth = Kind::OAuth2Code;
         let consents = form.r#type == oauth || form.r#type == Kind::TokenFragment;
         let pasted = form.r#type == Kind::Token;
+        let fragment = form.r#type == Kind::TokenFragment;
         let misplaced = [
             ("authorize", form.authorize.is_some(), consents),
             ("authorize_parameters", !form.authorize_parameters.is_empty(), consents),
@@ -286,6 +304,9 @@ impl TryFrom<Form> for Auth {
             ("pkce", form.pkce.is_some(), form.r#type == oauth),
             ("scope_separator", form.scope_separator.is_some(), form.r#type == oauth),
             ("extra_scopes", !form.extra_scopes.is_empty(), form.r#type == oauth),
+            ("incremental", form.incremental, form.r#type == oauth),
+            ("return_parameter", form.return_parameter.is_some(), fragment),
+            ("fragment_parameter", form.fragment_parameter.is_some(), fragment),
             ("failed", form.failed.is_some(), form.r#type == oauth),
             ("error_code", form.error_code.is_some(), form.r#type == oauth),
             ("label", form.label.is_some(), pasted),
@@ -309,6 +330,7 @@ impl TryFrom<Form> for Auth {
                 pkce: form.pkce.ok_or_else(|| missing("pkce"))?,
                 scope_separator: form.scope_separator.unwrap_or(' '),
                 extra_scopes: form.extra_scopes,
+                incremental: form.incremental,
                 failed: form.failed,
                 error_code: form.error_code,
             })),
@@ -317,6 +339,8 @@ impl TryFrom<Form> for Auth {
             Kind::TokenFragment => AuthMethod::TokenFragment {
                 authorize: form.authorize.ok_or_else(|| missing("authorize"))?,
                 authorize_parameters: form.authorize_parameters,
+                return_parameter: form.return_parameter.unwrap_or_else(|| RETURN.to_owned()),
+                fragment_parameter: form.fragment_parameter.unwrap_or_else(|| FRAGMENT.to_owned()),
                 revoke: form.revoke,
             },
         };
@@ -339,6 +363,9 @@ impl From<Auth> for Form {
             pkce: None,
             scope_separator: None,
             extra_scopes: Vec::new(),
+            incremental: false,
+            return_parameter: None,
+            fragment_parameter: None,
             failed: None,
             error_code: None,
             label: None,
@@ -357,6 +384,7 @@ impl From<Auth> for Form {
                 form.pkce = Some(oauth.pkce);
                 form.scope_separator = (oauth.scope_separator != ' ').then_some(oauth.scope_separator);
                 form.extra_scopes = oauth.extra_scopes;
+                form.incremental = oauth.incremental;
                 form.failed = oauth.failed;
                 form.error_code = oauth.error_code;
             }
@@ -366,9 +394,17 @@ impl From<Auth> for Form {
                 form.label = label;
                 form.pattern = pattern;
             }
-            AuthMethod::TokenFragment { authorize, authorize_parameters, revoke } => {
+            AuthMethod::TokenFragment {
+                authorize,
+                authorize_parameters,
+                return_parameter,
+                fragment_parameter,
+                revoke,
+            } => {
                 form.r#type = Kind::TokenFragment;
                 form.authorize = Some(authorize);
+                form.return_parameter = (return_parameter != RETURN).then_some(return_parameter);
+                form.fragment_parameter = (fragment_parameter != FRAGMENT).then_some(fragment_parameter);
                 form.authorize_parameters = authorize_parameters;
                 form.revoke = revoke;
             }

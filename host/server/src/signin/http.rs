@@ -1,0 +1,84 @@
+//! Requests to issuers: no redirects, no proxies of the environment, bounded in time and size.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use openidconnect::{HttpRequest, HttpResponse};
+
+/// How long an issuer may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer, in bytes: key sets of the large issuers are some 10 KB.
+const LARGEST: usize = 1 << 20;
+
+/// Why an issuer gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    #[error("{0}")]
+    Failed(String),
+    #[error("its answer is larger than {LARGEST} bytes")]
+    TooLarge,
+    #[error("it names {0}, which is not https")]
+    Plain(String),
+}
+
+/// The client for issuers.
+#[derive(Default)]
+pub(super) struct Http {
+    client: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Http {
+    /// Sends a request. `plain`: whether the issuer is one on this machine, which may be without TLS.
+    pub(super) async fn call(&self, plain: bool, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if request.uri().scheme_str() != Some("https") && !plain {
+            return Err(HttpError::Plain(request.uri().to_string()));
+        }
+        let client = self.client.get_or_init(client).as_ref().map_err(|error| HttpError::Failed(error.clone()))?;
+        let request = reqwest::Request::try_from(request).map_err(failed)?;
+        let mut response = client.execute(request).await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LARGEST {
+                return Err(HttpError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut answer = HttpResponse::new(body);
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(answer)
+    }
+}
+
+fn client() -> Result<reqwest::Client, String> {
+    // Whichever was installed first stays; that there is one is no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")))
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| format!("no TLS: {} (are ca-certificates installed?)", words(&error)))
+}
+
+fn failed(error: reqwest::Error) -> HttpError {
+    // The address may hold a code; whoever tells this names the issuer.
+    HttpError::Failed(words(&error.without_url()))
+}
+
+/// An error with its causes, in one line.
+pub(super) fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
+}
