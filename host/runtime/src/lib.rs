@@ -18,7 +18,7 @@
 //! use sallyport::credentials::NewSecret;
 //! use sallyport::ids::{ConnectorId, SlotName, ToolName};
 //! use sallyport::invoke::{Connect, SyncOptions};
-//! use sallyport::keys::{MasterKey, Secret};
+//! use sallyport::keys::{MasterFile, Secret};
 //! use sallyport::ports::{Catalog, DecisionKind, Directory, Journal, Limiter, Sink, Vault};
 //! use sallyport::tool::{Outcome, ToolCall, Tools, Verdict};
 //! use sallyport::{Caller, Ports, Runtime};
@@ -32,7 +32,7 @@
 //! where
 //!     S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
 //! {
-//!     let runtime = Runtime::builder(Ports::all(store), MasterKey::open_or_create("data/master.key".as_ref())?)
+//!     let runtime = Runtime::builder(Ports::all(store), MasterFile::open_or_create("data/master.key".as_ref())?)
 //!         .component_cache("data/components")
 //!         .build()?;
 //!     runtime.install(&admin, file, Word::default()).await?; // signed by its publisher

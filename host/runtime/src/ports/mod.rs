@@ -20,7 +20,7 @@ pub use journal::{
 pub use limiter::{Bucket, Limiter, Per, Rate};
 pub use links::{Asker, Flight, Link, LinkAsk, LinkStatus, Links};
 pub use sink::{Batch, Committed, Finish, Lease, PullState, Sink};
-pub use vault::{SealedSecret, SecretState, Vault, WrappedKey};
+pub use vault::{KeyScope, Rewrap, SealedSecret, SecretState, Vault, WrappedKey};
 
 use crate::blame::{Blame, Fault};
 

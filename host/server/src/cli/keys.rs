@@ -48,6 +48,8 @@ pub enum Action {
     },
     /// The tenant's built-in users.
     Users,
+    /// Put another master key in place of the host's. Nothing has to be stopped; if this is cut off, run it again.
+    RotateMaster,
 }
 
 #[derive(Serialize)]
@@ -87,6 +89,9 @@ impl Rows for UserLine {
 }
 
 pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+    if matches!(action, Action::RotateMaster) {
+        return super::rotate::run(global).await;
+    }
     let (app, tenant) = session::open(global).await?;
     let accounts = app.accounts();
     match action {
@@ -136,6 +141,7 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             accounts.put_user(&user).await?;
             output::list(global.output, &users(&app, &tenant).await?)?;
         }
+        Action::RotateMaster => {}
         Action::Users => output::list(global.output, &users(&app, &tenant).await?)?,
     }
     Ok(())

@@ -17,6 +17,7 @@ mod grant;
 mod keys;
 mod people;
 mod plugin;
+mod rotate;
 mod search;
 mod serve;
 pub mod session;

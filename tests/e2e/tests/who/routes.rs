@@ -32,7 +32,7 @@ const OWN_ADMINS: [u16; 7] = [401, 401, 403, 403, PAST, PAST, 401];
 const OPERATORS: [u16; 7] = [401, 401, 403, 403, 403, 403, PAST];
 /// What a member asked for through the workspace's connection: an approver sees and decides it.
 const APPROVERS: [u16; 7] = [401, 401, 404, PAST, PAST, 404, 401];
-/// The member's own account.
+/// What the member alone, and an admin, is told of.
 const OWN: [u16; 7] = [401, 401, PAST, 404, PAST, 404, 401];
 
 struct Line {
@@ -46,13 +46,14 @@ struct Line {
 
 /// What the paths name.
 struct Named {
+    link: String,
     workspace: String,
     own: String,
     proposal: String,
 }
 
 fn table(named: &Named) -> Vec<Line> {
-    let Named { workspace, own, proposal } = named;
+    let Named { link, workspace, own, proposal } = named;
     let line = |method, template: &'static str, id: &str, body: Value, expected| Line {
         method,
         template,
@@ -70,12 +71,20 @@ fn table(named: &Named) -> Vec<Line> {
         line("GET", "/healthz", "", none(), OPEN),
         line("GET", "/readyz", "", none(), OPEN),
         line("POST", "/v1/callers/token", "", token, [401, PAST, 401, 401, 401, 401, 401]),
+        // What counts there is the issuer's token and the browser's cookie: of those, nobody here has any.
+        line("POST", "/v1/callers/oidc", "", json!({ "tenant": "demo", "id_token": "none" }), [404; 7]),
+        line("POST", "/v1/session", "", none(), [403; 7]),
+        line("GET", "/v1/events", "", none(), [401, PAST, 403, 403, PAST, PAST, 401]),
         line("GET", "/v1/me", "", none(), SIGNED_IN),
         line("GET", "/v1/connectors", "", none(), SIGNED_IN),
         line("POST", "/v1/connectors", "", json!("no connector"), OPERATORS),
         line("POST", "/v1/connectors/{id}/approve", "trello", json!({ "digest": "none" }), OPERATORS),
         line("GET", "/v1/connections", "", none(), SIGNED_IN),
         line("POST", "/v1/connections", "", connect, OWN_ADMINS),
+        line("POST", "/v1/connections/link", "", json!({ "connector": "trello", "owner": "workspace" }), OWN_ADMINS),
+        line("POST", "/v1/connections/link", "", json!({ "connection": workspace }), ADMINS),
+        line("POST", "/v1/connections/link", "", json!({ "connection": own }), OWN),
+        line("GET", "/v1/connections/link/{id}", link, none(), OWN),
         line("GET", "/v1/connections/{id}", workspace, none(), SEEN),
         line("GET", "/v1/connections/{id}", own, none(), OWN),
         line("GET", "/v1/connections/{id}/grant", workspace, none(), SEEN),
@@ -85,6 +94,8 @@ fn table(named: &Named) -> Vec<Line> {
         line("GET", "/v1/connections/{id}/people", workspace, none(), ADMINS),
         line("PUT", "/v1/connections/{id}/people/{user}", workspace, json!({ "email": "a@b.example" }), ADMINS),
         line("DELETE", "/v1/connections/{id}/people/{user}", workspace, none(), ADMINS),
+        line("POST", "/v1/connections/{id}/check", workspace, none(), ADMINS),
+        line("POST", "/v1/connections/{id}/check", own, none(), OWN),
         line("GET", "/v1/tenant/rules", "", none(), OWN_ADMINS),
         line("PUT", "/v1/tenant/rules", "", json!({ "self_approval": false }), OWN_ADMINS),
         line("GET", "/v1/connections/{id}/sync", workspace, none(), SEEN),
@@ -97,6 +108,8 @@ fn table(named: &Named) -> Vec<Line> {
         line("GET", "/v1/approvals", "", none(), SIGNED_IN),
         line("GET", "/v1/approvals/{invocation}", proposal, none(), APPROVERS),
         line("POST", "/v1/approvals/{invocation}/decision", proposal, decision, APPROVERS),
+        line("POST", "/v1/connections/{id}/disconnect", workspace, none(), ADMINS),
+        line("POST", "/v1/connections/{id}/disconnect", own, none(), OWN),
         // Last, and each as one caller who may: the connection is gone then.
         line("DELETE", "/v1/connections/{id}", own, none(), [401, 401, PAST, 404, 404, 404, 401]),
         line("DELETE", "/v1/connections/{id}", workspace, none(), ADMINS),
@@ -132,12 +145,15 @@ fn every_route_is_for_those_whom_the_table_names() {
         let account = host.simulation.token_for(Provider::Trello, "hugo@larkfield.example", Duration::from_secs(3600));
         let body = json!({ "connector": "trello", "owner": "me", "name": "Mel's", "token": account.access_token });
         let own = host.send("POST", "/v1/connections", Some(&member), Some(&body)).await.ok();
+        let ask = json!({ "connector": "trello", "owner": "me" });
+        let link = host.send("POST", "/v1/connections/link", Some(&member), Some(&ask)).await.ok();
         let all = host.get(CHIARA, "/v1/connections").await.ok();
         let workspace = all["connections"].as_array().expect("all").iter().find(|one| one["connector"] == "trello");
         let request = "Create a card \"Roses\" in the list \"Ideas\" of the board \"Marketing: autumn\".";
         let asked = host.post(CHIARA, "/v1/ask", &json!({ "request": request })).await.ok();
         let id = |value: &Value| value.as_str().expect("an id").to_owned();
         let named = Named {
+            link: id(&link["id"]),
             workspace: id(&workspace.expect("Trello")["id"]),
             own: id(&own["id"]),
             proposal: id(&asked["proposals"][0]["invocation"]),
