@@ -1,10 +1,13 @@
 //! The program, as a person runs it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::chromium::Running;
 
 /// What a run of the program came to.
 #[derive(Debug)]
@@ -108,12 +111,41 @@ pub fn fails(arguments: &[&str]) -> String {
     error.unwrap_or_else(|| panic!("no error was said: {}", finished.stderr))
 }
 
+/// The program, serving. It ends with this.
+pub struct Serving {
+    /// Where, without a slash at the end.
+    pub url: String,
+    _process: Running,
+}
+
+impl Serving {
+    /// Serves a data directory at a free port of this machine.
+    ///
+    /// # Panics
+    /// It does not start, or says no address.
+    #[must_use]
+    pub fn start(data: &str) -> Self {
+        let mut command = command(&["--data", data, "--listen", "127.0.0.1:0", "serve"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let process = Running::new(child);
+        let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("serving ").map(ToOwned::to_owned));
+        Self { url: url.expect("it says where it serves").trim_end_matches('/').to_owned(), _process: process }
+    }
+}
+
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments).stdin(Stdio::null());
     // The tests say everything themselves.
-    for name in ["SALLYPORT_DATA", "SALLYPORT_LISTEN", "SALLYPORT_TENANT", "SALLYPORT_MODEL_URL", "SALLYPORT_MODEL_KEY"]
-    {
+    for name in [
+        "SALLYPORT_DATA",
+        "SALLYPORT_LISTEN",
+        "SALLYPORT_PUBLIC_URL",
+        "SALLYPORT_TENANT",
+        "SALLYPORT_MODEL_URL",
+        "SALLYPORT_MODEL_KEY",
+    ] {
         command.env_remove(name);
     }
     command

@@ -1,23 +1,11 @@
 //! The web page, in a real browser: ask, read, approve, and look at what the service then holds.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fantoccini::{Client, ClientBuilder, Locator};
-use sallyport_e2e::{block_on, program};
-use serde_json::{Value, json};
-
-/// Something that runs beside the test and ends with it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // That it has ended already is fine.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use fantoccini::{Client, Locator};
+use sallyport_e2e::{Running, block_on, chromium, program};
 
 /// The demo as README starts it; gives the address that it prints.
 fn demo(data: &str) -> (Running, String) {
@@ -25,47 +13,11 @@ fn demo(data: &str) -> (Running, String) {
     command.args(["--data", data, "--listen", "127.0.0.1:0", "demo"]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the demo starts");
     let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let running = Running(child);
+    let running = Running::new(child);
     let found = lines.map_while(Result::ok).find_map(|line| {
         line.split_whitespace().find(|word| word.starts_with("http://")).map(|url| url.trim_end_matches('/').to_owned())
     });
     (running, found.expect("the demo prints an address"))
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
-async fn browser(profile: &str) -> (Running, Client) {
-    let port = free_port();
-    let mut driver = Command::new("chromedriver");
-    driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let running = Running(driver.spawn().expect("chromedriver is installed (.ci/run does it)"));
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-sync",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--window-size=1200,1600",
-        &format!("--user-data-dir={profile}"),
-    ];
-    let options = json!({ "args": arguments });
-    let capabilities: serde_json::Map<String, Value> =
-        [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
-    for _ in 0..100 {
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities(capabilities.clone());
-        match builder.connect(&format!("http://127.0.0.1:{port}")).await {
-            Ok(client) => return (running, client),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    }
-    panic!("the browser does not start");
 }
 
 #[test]
@@ -74,7 +26,7 @@ fn a_person_asks_reads_and_approves_on_the_page() {
     let path = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
     let (_demo, url) = demo(&path("data"));
     block_on(async {
-        let (_driver, page) = browser(&path("profile")).await;
+        let (_driver, page) = chromium(&path("profile")).await;
         let outcome = scenario(&page, &url).await;
         // What the page shows is kept where somebody wants to look at it.
         if let (Some(folder), Ok(picture)) = (std::env::var_os("SALLYPORT_SCREENSHOTS"), page.screenshot().await) {

@@ -1,6 +1,7 @@
 //! The runtime from the outside: real guests, a real HTTP server that records what reaches it, ports in memory.
 
 mod admission;
+mod consent;
 mod constraints;
 mod decisions;
 mod engine;

@@ -111,7 +111,7 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
         }
         Action::Remove => {
             anyhow::ensure!(app.signin().remove_pin(&tenant).await?, "tenant {tenant} has no sign-in");
-            output::progress(&format!("nobody signs in to {tenant} any more; those who had are signed out"));
+            output::progress(&format!("nobody signs in to {tenant} any more, and the sessions there were have ended"));
             return Ok(());
         }
         Action::Show => {}

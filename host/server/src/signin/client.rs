@@ -68,7 +68,9 @@ impl Client<'_> {
             },
             RequestTokenError::Request(error) => self.failed(error),
             // What it answered is not told: there may be tokens in it.
-            RequestTokenError::Parse(error, _) => self.unusable(words(&error)),
+            RequestTokenError::Parse(error, _) => {
+                self.unusable(format!("its token endpoint's answer is not of the standard's form at {}", error.path()))
+            }
             RequestTokenError::Other(why) => self.unusable(why),
         })?;
         let id_token = answer.id_token().ok_or(IdTokenError::Absent)?.to_string();

@@ -18,6 +18,8 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::Nonce;
 use sallyport::Caller;
 use sallyport::ids::{SubjectId, TenantId, Timestamp};
@@ -135,7 +137,7 @@ impl SignIn {
     pub async fn begin(&self, tenant: &TenantId, callback: &Url) -> Result<Begun, SignInError> {
         let kept = self.pins.load(tenant).await?;
         let metadata = self.issuers.metadata(&kept.pin.issuer).await?;
-        let state = self.tokens.derive("sign-in state", &hex::encode(rand::random::<[u8; 32]>()));
+        let state = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let url = client::authorize_url(&kept.pin, &metadata, callback, &state, self.proofs(&state));
         let attempt = Attempt { tenant: tenant.to_string(), pin: kept.pin.fingerprint(), state };
         let cookie = self.tokens.seal(ATTEMPT, attempt, now(), PATIENCE).map_err(|_| SignInError::Kept)?;

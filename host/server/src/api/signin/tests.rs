@@ -1,9 +1,10 @@
 //! Signing in as a browser sees it: redirects, cookies, pages.
 
+use std::net::SocketAddr;
+
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, ORIGIN, SET_COOKIE};
 use sallyport::keys::Secret;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use tempfile::TempDir;
 
 use super::*;
@@ -21,6 +22,8 @@ struct Serving {
 
 impl Serving {
     async fn new(config: Config) -> Self {
+        // One TLS library for everything; that it is set already is no error.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let fake = Fake::start().await;
         let app = App::open(folder.path(), config, None).await.unwrap();

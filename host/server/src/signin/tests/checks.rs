@@ -165,7 +165,7 @@ async fn user_info_completes_an_id_token_for_the_same_person_only() {
     given.says(thin);
     given.fake.script.lock().info = full.clone();
     let who = given.sign_in().await.unwrap().who;
-    assert_eq!((who.caller.emails, who.caller.is(Role::Admin)), (vec!["ana@acme.example".to_owned()], true));
+    assert_eq!((who.caller.is(Role::Admin), who.caller.emails), (true, vec!["ana@acme.example".to_owned()]));
 
     given.fake.script.lock().info["sub"] = json!("somebody else");
     let error = given.sign_in().await.unwrap_err();
