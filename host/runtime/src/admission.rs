@@ -164,6 +164,18 @@ impl Runtime {
         shown: &Digest,
     ) -> Result<Admission, InvokeError> {
         admin(caller)?;
+        self.approve_version_as_host(connector, shown).await
+    }
+
+    /// As [`Runtime::approve_version`], for the operator.
+    ///
+    /// # Errors
+    /// As [`Runtime::approve_version`].
+    pub async fn approve_version_as_host(
+        &self,
+        connector: &ConnectorId,
+        shown: &Digest,
+    ) -> Result<Admission, InvokeError> {
         let catalog = &self.services().catalog;
         let what = || InvokeError::NotFound { what: format!("a version of {connector} that waits for consent") };
         let mut version = catalog.waiting(connector).await?.ok_or_else(what)?;

@@ -10,9 +10,10 @@ use crate::ids::{SubjectId, TenantId};
 pub enum Role {
     /// Makes workspace connections, grants, installs; decides what `approver`s decide.
     Admin,
-    /// May decide invocations that others proposed.
+    /// Decides what is held for the workspace's connections; what they themselves proposed only where the tenant's rules
+    /// say so.
     Approver,
-    /// Asks, searches, and decides what they themselves proposed.
+    /// Asks, searches, and decides what they proposed through their own accounts.
     Member,
 }
 
@@ -35,6 +36,13 @@ impl Caller {
     #[must_use]
     pub fn is(&self, role: Role) -> bool {
         self.roles.contains(&role) || self.roles.contains(&Role::Admin)
+    }
+
+    /// True if both are one person: the same subject, or one with an address of the other's.
+    #[must_use]
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && (self.subject == other.subject || self.emails.iter().any(|email| other.emails.contains(email)))
     }
 
     /// The scheduler's own caller: syncs and probes run as this, and it reads nothing.

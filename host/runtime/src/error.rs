@@ -2,6 +2,7 @@
 
 use crate::admission::NotAdmitted;
 use crate::blame::{Blame, Fault};
+use crate::decider::NotDecider;
 use crate::ports::StoreError;
 
 /// One place in arguments or a result that breaks the schema, said so that a model can repair it.
@@ -42,6 +43,9 @@ pub enum InvokeError {
         /// Why.
         reason: String,
     },
+    /// Somebody else decides about it.
+    #[error(transparent)]
+    NotDecider(#[from] NotDecider),
     /// The arguments break the tool's input schema.
     #[error("the arguments do not fit the tool's schema: {}", listed(.0))]
     Arguments(Vec<Violation>),
@@ -155,6 +159,7 @@ impl Fault for InvokeError {
             | Self::UpstreamNotFound(_)
             | Self::Later { .. }
             | Self::Unknown { .. } => Blame::Upstream,
+            Self::NotDecider(error) => error.blame(),
             Self::Admission(error) => error.blame(),
             Self::Store(error) => error.blame(),
             Self::Host(_) => Blame::Host,
@@ -188,6 +193,7 @@ impl Fault for InvokeError {
             Self::State { .. } => "wrong-state",
             Self::Void { .. } => "approval-void",
             Self::Component(_) => "component",
+            Self::NotDecider(error) => error.code(),
             Self::Admission(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Host(_) => "host",

@@ -142,3 +142,42 @@ impl fmt::Debug for Digest {
         write!(f, "sha256:{}", self.0)
     }
 }
+
+/// How people read the id of a host's first master key.
+const FIRST: &str = "first";
+
+/// Which master key wrapped a data key. A host's first one has no name: what it wrapped says none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MasterId(Option<Arc<str>>);
+
+impl MasterId {
+    /// A host's first master key.
+    pub const FIRST: Self = Self(None);
+
+    /// A new one.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(Some(hex::encode(rand::random::<[u8; 8]>()).into()))
+    }
+
+    /// The one of this name: 1 to 64 of `a-z`, `0-9` and `-`, and not `first`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let well_formed = (1..=64).contains(&name.len()) && name.bytes().all(plain) && name != FIRST;
+        well_formed.then(|| Self(Some(name.into())))
+    }
+
+    /// Its name; `None` for the first.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Display for MasterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name().unwrap_or(FIRST))
+    }
+}

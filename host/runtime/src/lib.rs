@@ -18,16 +18,21 @@
 //! use sallyport::credentials::NewSecret;
 //! use sallyport::ids::{ConnectorId, SlotName, ToolName};
 //! use sallyport::invoke::{Connect, SyncOptions};
-//! use sallyport::keys::{MasterKey, Secret};
+//! use sallyport::keys::{MasterFile, Secret};
 //! use sallyport::ports::{Catalog, DecisionKind, Directory, Journal, Limiter, Sink, Vault};
 //! use sallyport::tool::{Outcome, ToolCall, Tools, Verdict};
 //! use sallyport::{Caller, Ports, Runtime};
 //!
-//! async fn embed<S>(store: Arc<S>, file: Vec<u8>, admin: Caller, token: String) -> Result<(), Box<dyn std::error::Error>>
+//! async fn embed<S>(
+//!     store: Arc<S>,
+//!     file: Vec<u8>,
+//!     (admin, approver): (Caller, Caller),
+//!     token: String,
+//! ) -> Result<(), Box<dyn std::error::Error>>
 //! where
 //!     S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
 //! {
-//!     let runtime = Runtime::builder(Ports::all(store), MasterKey::open_or_create("data/master.key".as_ref())?)
+//!     let runtime = Runtime::builder(Ports::all(store), MasterFile::open_or_create("data/master.key".as_ref())?)
 //!         .component_cache("data/components")
 //!         .build()?;
 //!     runtime.install(&admin, file, Word::default()).await?; // signed by its publisher
@@ -58,7 +63,8 @@
 //!     };
 //!     if let Outcome::Held(proposal) = runtime.call(&admin, call).await? {
 //!         println!("{} {}\n{}", proposal.first_write.method, proposal.first_write.url, proposal.first_write.body);
-//!         runtime.decide(&admin, &proposal.invocation, DecisionKind::Approve, None).await?;
+//!         // Whoever asked does not approve, unless the tenant's rules say so.
+//!         runtime.decide(&approver, &proposal.invocation, DecisionKind::Approve, None).await?;
 //!         runtime.resume(&admin, &proposal.invocation).await?;
 //!     }
 //!     Ok(())
@@ -75,6 +81,7 @@ pub mod connection;
 pub mod consent;
 pub mod constraint;
 pub mod credentials;
+pub mod decider;
 pub mod document;
 pub mod egress;
 pub mod engine;

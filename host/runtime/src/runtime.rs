@@ -15,7 +15,7 @@ use crate::egress::{Egress, EgressConfig};
 use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits, LimitsTable, Loaded, Place};
 use crate::ids::Digest;
 use crate::invoke::{Counting, Services, Vanished};
-use crate::keys::{Keyring, MasterKey};
+use crate::keys::{Keyring, MasterKeys};
 use crate::ports::{Catalog, Directory, Journal, Limiter, Links, Sink, Vault};
 use crate::registry::Registry;
 use crate::wire::{Lookup, SystemLookup, Wire, WireConfig};
@@ -57,10 +57,10 @@ impl Ports {
     }
 }
 
-/// What a [`Runtime`] is built from. Everything but the ports and the master key has a default.
+/// What a [`Runtime`] is built from. Everything but the ports and the master keys has a default.
 pub struct Builder {
     ports: Ports,
-    master: MasterKey,
+    masters: Arc<dyn MasterKeys>,
     registry: Registry,
     limits: LimitsTable,
     cache: Option<PathBuf>,
@@ -154,7 +154,7 @@ impl Builder {
         let cache = self.cache.as_deref().map(Cache::open).transpose()?;
         let registry = Arc::new(self.registry);
         let wire = Arc::new(Wire::with_lookup(self.wire, self.lookup));
-        let keyring = Arc::new(Keyring::new(self.master, Arc::clone(&ports.vault)));
+        let keyring = Arc::new(Keyring::new(self.masters, Arc::clone(&ports.vault)));
         let credentials = Credentials::new(
             Arc::clone(&keyring),
             Arc::clone(&ports.vault),
@@ -229,10 +229,10 @@ struct Inner {
 impl Runtime {
     /// Begins to build one.
     #[must_use]
-    pub fn builder(ports: Ports, master: MasterKey) -> Builder {
+    pub fn builder(ports: Ports, masters: impl MasterKeys + 'static) -> Builder {
         Builder {
             ports,
-            master,
+            masters: Arc::new(masters),
             registry: Registry::default(),
             limits: LimitsTable::default(),
             cache: None,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::connection::Setting;
+use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::{ConnectionId, ConnectorId, InvocationId, SubjectId, TenantId, Timestamp, ToolName};
 use crate::ports::{State, WriteSummary};
@@ -157,6 +158,8 @@ pub struct Proposal {
     pub at: Timestamp,
     /// When the question expires.
     pub expires: Timestamp,
+    /// Who decides about it.
+    pub decider: Decider,
 }
 
 /// A finished call.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use sallyport::ids::TenantId;
-use sallyport::keys::MasterKey;
+use sallyport::keys::MasterFile;
 use sallyport::registry::Registry;
 use sallyport::wire::{Repoint, WireConfig};
 use sallyport::{Caller, Ports, Runtime};
@@ -63,9 +63,9 @@ impl App {
         let folder = data.to_owned();
         let store = tokio::task::spawn_blocking(move || Store::open(folder)).await.map_err(HostError::task)??;
         let store = Arc::new(store);
-        let master = MasterKey::open_or_create(&data.join("master.key"))?;
+        let masters = Arc::new(MasterFile::open_or_create(&data.join("master.key"))?);
         let repoint = Repoint::new(&config.repoint)?;
-        let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
+        let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), Arc::clone(&masters))
             .registry(registry(data)?)
             .component_cache(data.join("compiled"))
             .wire(WireConfig { repoint, ..WireConfig::default() })
@@ -74,9 +74,7 @@ impl App {
             .hold(std::time::Duration::from_secs(config.approval_minutes * 60))
             .build()?;
         let tokens = Arc::new(TokenKey::new(&store.accounts().signing_key().await?));
-        // The runtime keeps the master key to itself; this is the same file.
-        let master = MasterKey::open_or_create(&data.join("master.key"))?;
-        let signin = SignIn::new(store.accounts(), master, Arc::clone(&store) as _, Arc::clone(&tokens));
+        let signin = SignIn::new(store.accounts(), masters, Arc::clone(&store) as _, Arc::clone(&tokens));
         Ok(Self(Arc::new(Inner {
             data: data.to_owned(),
             config,
@@ -224,6 +222,14 @@ impl App {
             Holder::Service(tenant) => Some(tenant),
             Holder::Operator => None,
         }))
+    }
+
+    /// Whether this is a key of the operator's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_operator_key(&self, key: &str) -> Result<bool, HostError> {
+        Ok(self.accounts().verify_key(key).await?.is_some_and(|key| key.holder == Holder::Operator))
     }
 
     /// True if this host was started by the demo.

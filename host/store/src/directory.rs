@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
 use sallyport::connection::{Connection, ConnectionState, Grant, Owner};
 use sallyport::ids::{ConnectionId, ConnectorId, ProviderId, SourceId, SubjectId, TenantId, Timestamp};
-use sallyport::ports::{Directory, Durability, StoreResult};
+use sallyport::ports::{Directory, Durability, StoreResult, TenantRules};
 
 use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson, unword, word};
@@ -170,6 +170,10 @@ impl Directory for Store {
             Ok(sql.query_row(params![id.as_str(), from.0], |row| row.get(0))?)
         });
         Ok(read.await?)
+    }
+
+    async fn tenant_rules(&self, tenant: &TenantId) -> StoreResult<TenantRules> {
+        self.accounts().rules(tenant).await
     }
 }
 

@@ -19,6 +19,7 @@ mod directory;
 mod documents;
 mod html;
 mod journal;
+mod keys;
 mod limiter;
 mod links;
 mod sink;

@@ -3,13 +3,16 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sallyport::authority::{Authority, Fence};
-use sallyport::ids::{ConnectionId, SlotName, TenantId, Timestamp};
-use sallyport::ports::{Durability, Lease, SealedSecret, SecretState, StoreResult, Vault, WrappedKey};
+use sallyport::ids::{ConnectionId, MasterId, SlotName, TenantId, Timestamp};
+use sallyport::ports::{
+    Durability, KeyScope, Lease, Rewrap, SealedSecret, SecretState, StoreResult, Vault, WrappedKey,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson};
 use crate::directory::find;
+use crate::keys;
 
 /// How long a refresh may take: longer than the HTTP client's timeout, so that a lease that ended means a holder that died.
 const REFRESH_MILLIS: u64 = 60_000;
@@ -151,7 +154,7 @@ impl Vault for Store {
         connection: Option<&ConnectionId>,
     ) -> StoreResult<Option<WrappedKey>> {
         let (tenant, connection) = (scope(tenant), connection.map_or(String::new(), ToString::to_string));
-        Ok(self.db.look(move |db| wrapped(db, &tenant, &connection)).await?)
+        Ok(self.db.look(move |db| keys::wrapped(db, &tenant, &connection)).await?)
     }
 
     async fn put_data_key(
@@ -167,12 +170,29 @@ impl Vault for Store {
                 find(db, tenant, connection)?;
             }
             let (tenant, connection) = (scope(tenant.as_ref()), connection.map_or(String::new(), |id| id.to_string()));
-            let sql =
-                "INSERT OR IGNORE INTO data_keys (tenant, connection, id, nonce, ciphertext) VALUES (?, ?, ?, ?, ?)";
-            db.prepare_cached(sql)?.execute(params![tenant, connection, key.id, key.nonce, key.ciphertext])?;
-            Ok(wrapped(db, &tenant, &connection)?.unwrap_or(key))
+            keys::put(db, &tenant, &connection, &key)
         });
         Ok(write.await?)
+    }
+
+    async fn retire_master(&self, master: &MasterId) -> StoreResult<()> {
+        let master = master.clone();
+        Ok(self.db.write(Durability::Flushed, move |db| keys::retire(db, &master)).await?)
+    }
+
+    async fn wrapped_by(
+        &self,
+        master: &MasterId,
+        after: Option<&KeyScope>,
+        limit: u32,
+    ) -> StoreResult<Vec<(KeyScope, WrappedKey)>> {
+        let (master, after) = (master.clone(), after.cloned());
+        Ok(self.db.read(move |db| keys::wrapped_by(db, &master, after.as_ref(), limit)).await?)
+    }
+
+    async fn rewrap(&self, batch: &[Rewrap]) -> StoreResult<u64> {
+        let batch = batch.to_vec();
+        Ok(self.db.write(Durability::Flushed, move |db| keys::rewrap(db, &batch)).await?)
     }
 }
 
@@ -210,14 +230,6 @@ fn sealed((public, nonce, ciphertext, generation): Columns) -> Outcome<SealedSec
 
 fn one_sealed(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Outcome<Option<SealedSecret>> {
     db.prepare_cached(sql)?.query_row(values, columns).optional()?.map(sealed).transpose()
-}
-
-fn wrapped(db: &Connection, tenant: &str, connection: &str) -> Outcome<Option<WrappedKey>> {
-    let sql = "SELECT id, nonce, ciphertext FROM data_keys WHERE tenant = ? AND connection = ?";
-    let key = db.prepare_cached(sql)?.query_row([tenant, connection], |row| {
-        Ok(WrappedKey { id: row.get(0)?, nonce: row.get(1)?, ciphertext: row.get(2)? })
-    });
-    Ok(key.optional()?)
 }
 
 /// How a scope stands in a key column: the operator is the empty name.

@@ -12,7 +12,7 @@ use sallyport::credentials::NewSecret;
 use sallyport::engine::Limits;
 use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName, SubjectId, TenantId, ToolName};
 use sallyport::invoke::Connect;
-use sallyport::keys::{MasterKey, Secret};
+use sallyport::keys::{MasterFile, Secret};
 use sallyport::registry::Registry;
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport::wire::{Repoint, WireConfig};
@@ -77,7 +77,7 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let tenant = TenantId::new("bench");
         let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
-        let master = MasterKey::open_or_create(&folder.path().join("master.key"))?;
+        let master = MasterFile::open_or_create(&folder.path().join("master.key"))?;
         let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
             .registry(Registry::default().extended(registry)?)
             .component_cache(folder.path().join("compiled"))
@@ -102,6 +102,20 @@ impl Host {
         granted: &[&str],
     ) -> anyhow::Result<Connection> {
         self.runtime.install(&self.caller, std::fs::read(file)?, sallyport::admission::Word::UNSIGNED).await?;
+        self.connected(connector, auth, secret, granted).await
+    }
+
+    /// Connects a connector that is installed.
+    ///
+    /// # Errors
+    /// What connecting answers.
+    pub async fn connected(
+        &self,
+        connector: &str,
+        auth: &str,
+        secret: NewSecret,
+        granted: &[&str],
+    ) -> anyhow::Result<Connection> {
         let capabilities: Result<BTreeMap<_, _>, _> =
             granted.iter().map(|id| CapabilityId::new(*id).map(|id| (id, Setting::Auto))).collect();
         let connect = Connect {

@@ -11,6 +11,7 @@ pub mod host;
 pub mod hostile;
 pub mod log;
 mod neighbours;
+mod rotation;
 mod sync;
 mod tool_call;
 
@@ -33,6 +34,8 @@ pub struct Setup {
     pub documents: usize,
     /// Runs against a service that gives the token back.
     pub canaries: usize,
+    /// Connections whose keys a rotation wraps anew.
+    pub connections: usize,
 }
 
 /// Measures everything. `progress` is told what is being measured.
@@ -49,6 +52,8 @@ pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Repor
     figures.extend(boundary::measure(setup).await?);
     progress(&format!("{} answers that hold the token", setup.canaries));
     figures.push(canary::measure(setup, setup.canaries).await?);
+    progress(&format!("a rotation of the master key over {} connections, which are made first", setup.connections));
+    figures.push(rotation::measure(setup).await?);
     progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));
     figures.extend(sync::measure(setup).await?);
     Ok(Report { figures })

@@ -9,12 +9,15 @@ use tokio::sync::OnceCell;
 
 /// Head of marketing, a leader.
 const CHIARA: &str = "chiara@larkfield.example";
-/// A marketer without further roles.
+/// A marketer, an approver like everybody in the demo.
 const HUGO: &str = "hugo@larkfield.example";
 /// Head of people: reads the salaries.
 const FARID: &str = "farid@larkfield.example";
 /// The tenant's admin.
 const INES: &str = "ines@larkfield.example";
+
+/// A member of no other role.
+const MEL: &str = "mel@larkfield.example";
 
 async fn host() -> &'static Host {
     static HOST: OnceCell<Host> = OnceCell::const_new();
@@ -222,12 +225,12 @@ fn others_cannot_decide_and_do_not_even_see_it() {
         let name = "Write to the wine monthlies";
         let proposal = proposed(host, CHIARA, name).await;
         let path = format!("/v1/approvals/{}", proposal["invocation"].as_str().expect("an id"));
-        let seen = host.get(HUGO, &path).await;
+        let seen = host.get(MEL, &path).await;
         assert_eq!((seen.status, seen.code().as_str()), (StatusCode::NOT_FOUND, "not-found"));
-        let decided = host.post(HUGO, &decision(&proposal), &json!({ "decision": "approve", "wait": true })).await;
+        let decided = host.post(MEL, &decision(&proposal), &json!({ "decision": "approve", "wait": true })).await;
         assert_eq!(decided.status, StatusCode::NOT_FOUND, "{}", decided.text);
         assert_eq!(cards(host, name), 0);
-        let listed = host.get(HUGO, "/v1/approvals").await.ok();
+        let listed = host.get(MEL, "/v1/approvals").await.ok();
         assert!(!listed.to_string().contains(name));
     });
 }

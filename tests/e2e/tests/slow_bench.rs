@@ -7,7 +7,8 @@ use sallyport_e2e::{block_on, connectors, fails, program};
 #[test]
 fn every_figure_is_measured_beside_another() {
     let [hello, drive] = <[_; 2]>::try_from(connectors(&["sdk/examples/hello", "plugins/google-drive"])).expect("two");
-    let setup = Setup { hello, drive, program: program().to_owned(), rounds: 50, documents: 60, canaries: 60 };
+    let setup =
+        Setup { hello, drive, program: program().to_owned(), rounds: 50, documents: 60, canaries: 60, connections: 60 };
     let report = block_on(sallyport_bench::run(&setup, &|step| println!("measuring {step}"))).expect("it measures");
     for figure in &report.figures {
         println!("{}: {} | {} | {}", figure.name, figure.value, figure.beside, figure.target.unwrap_or("-"));
@@ -16,6 +17,8 @@ fn every_figure_is_measured_beside_another() {
     }
     let canary = report.figures.iter().find(|figure| figure.target == Some("0 in 10,000 runs")).expect("it is there");
     assert_eq!(canary.value, "0 in 60 runs");
+    let rotation = report.figures.iter().find(|figure| figure.target == Some("0 failed")).expect("it is there");
+    assert!(rotation.value.contains("61 data keys; 0 of "), "{rotation:?}");
     let targets: Vec<_> = report.figures.iter().filter_map(|figure| figure.target).collect();
     assert_eq!(
         targets,
@@ -28,7 +31,8 @@ fn every_figure_is_measured_beside_another() {
             "≤ 20 ms",
             "≤ the limit + 16 MiB",
             "< 20 %",
-            "0 in 10,000 runs"
+            "0 in 10,000 runs",
+            "0 failed"
         ]
     );
 }

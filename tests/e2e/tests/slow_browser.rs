@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use sallyport_e2e::{Running, block_on, chromium, program};
 
@@ -71,7 +72,45 @@ async fn scenario(page: &Client, url: &str) -> anyhow::Result<()> {
     wait().for_element(Locator::Css(".connection")).await?;
     let connections = page.find(Locator::Css("#connection-list")).await?.text().await?;
     anyhow::ensure!(connections.contains("Google Drive") && connections.contains("documents"), "{connections}");
+    anyhow::ensure!(page.find_all(Locator::Css(".people")).await?.is_empty(), "only an admin says whose users are");
+    name_somebody(page).await?;
     page.find(Locator::Css("[data-view=chat]")).await?.click().await?;
+    Ok(())
+}
+
+/// An admin says whose a user of Trello is: with the keyboard, on a phone.
+async fn name_somebody(page: &Client) -> anyhow::Result<()> {
+    let wait = || page.wait().at_most(Duration::from_secs(60));
+    page.find(Locator::Css("#user option[value='ines']")).await?.click().await?;
+    wait().for_element(Locator::Css("#examples button")).await?;
+    page.set_window_size(400, 900).await?;
+    page.find(Locator::Css("[data-view=connections]")).await?.click().await?;
+    wait().for_element(Locator::Css(".connection .people summary")).await?;
+    let mut trello = None;
+    for card in page.find_all(Locator::Css(".connection")).await? {
+        if card.text().await?.contains("trello") {
+            trello = Some(card);
+        }
+    }
+    let summary = trello.ok_or_else(|| anyhow::anyhow!("no Trello"))?.find(Locator::Css(".people summary")).await?;
+    summary.send_keys(&Key::Enter.to_string()).await?;
+
+    let named = wait().for_element(Locator::Css(".people tr:has(button.quiet)")).await?;
+    let user = named.attr("data-user").await?.unwrap_or_default();
+    let row = |rest: &str| format!(".people tr[data-user='{user}']{rest}");
+    let email = page.find(Locator::Css(&row(" input"))).await?.prop("value").await?.unwrap_or_default();
+    anyhow::ensure!(email.contains('@'), "the seed's admin has named {user}");
+    named.find(Locator::Css("button.quiet")).await?.send_keys(&Key::Enter.to_string()).await?;
+    let nobodys = wait().for_element(Locator::Css(&row(":not(:has(button.quiet))"))).await?;
+    anyhow::ensure!(nobodys.text().await?.contains("nobody"), "{}", nobodys.text().await?);
+    let field = page.active_element().await?;
+    let label = field.attr("aria-label").await?.unwrap_or_default();
+    anyhow::ensure!(label.starts_with("E-mail address of"), "the focus is at {label:?}");
+    field.send_keys(&format!("{email}{}", Key::Enter)).await?;
+    let again = wait().for_element(Locator::Css(&row(":has(button.quiet)"))).await?;
+    anyhow::ensure!(again.text().await?.contains("an admin"), "{}", again.text().await?);
+    let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
+    anyhow::ensure!(page.execute(fits, vec![]).await? == true, "the page is wider than a phone");
     Ok(())
 }
 

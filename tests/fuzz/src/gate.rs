@@ -73,7 +73,7 @@ impl Gate {
         let clock = Arc::new(ManualClock::default());
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let wire = Arc::new(Wire::with_lookup(WireConfig::default(), Arc::new(Told(addresses))));
-        let keyring = Arc::new(Keyring::new(MasterKey::from_bytes([7; 32]), store.clone()));
+        let keyring = Arc::new(Keyring::new(Arc::new(MasterKey::from_bytes([7; 32])), store.clone()));
         static REGISTRY: LazyLock<Arc<sallyport::registry::Registry>> = LazyLock::new(|| Arc::new(registry()));
         let credentials =
             Credentials::new(keyring, store.clone(), store.clone(), REGISTRY.clone(), wire.clone(), clock.clone());

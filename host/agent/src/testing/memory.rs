@@ -252,6 +252,7 @@ pub fn hold(caller: &Caller, tool: &OfferedTool, call: &ToolCall, invocation: In
         context: call.context.clone(),
         at: Timestamp(0),
         expires: Timestamp(900_000),
+        decider: sallyport::decider::Decider::OtherApprover,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Decisions about holds: one each, by somebody who may, about exactly what was shown.
 
 use crate::caller::{Caller, Role};
+use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::InvocationId;
-use crate::ports::{Decision, DecisionKind, State, StoreError};
+use crate::ports::{Decision, DecisionKind, Record, State, StoreError};
 use crate::runtime::Runtime;
 
 use super::proposal::state_of;
@@ -12,12 +13,12 @@ use super::recorded::Recorded;
 impl Runtime {
     /// Approves or denies a held invocation; durable when it returns. Nothing is sent by it: [`Runtime::resume`] does that.
     ///
-    /// Proposers decide what they proposed, approvers and admins everything in their tenant. Of several who decide at
-    /// a time one succeeds.
+    /// [`crate::decider::Decider`] says who decides. Of several who decide at a time one succeeds.
     ///
     /// # Errors
     /// [`InvokeError::NotFound`] for what the caller may not see, [`InvokeError::State`] if it does not wait for a
-    /// decision (any more), [`InvokeError::Forbidden`] for a caller without a role.
+    /// decision (any more), [`InvokeError::NotDecider`] if somebody else decides, [`InvokeError::Forbidden`] for a caller
+    /// without a role.
     pub async fn decide(
         &self,
         caller: &Caller,
@@ -48,6 +49,7 @@ impl Runtime {
         if kind == DecisionKind::Expire {
             return Err(InvokeError::Forbidden { reason: "only time expires a question".into() });
         }
+        self.decider_of(&record).await?.admits(caller, &record.caller, kind)?;
         let state = state_of(&record);
         let Some(hold) = Recorded::of(&record).hold.filter(|_| state == State::Held) else {
             return Err(not_waiting(state));
@@ -62,7 +64,8 @@ impl Runtime {
         {
             return Err(InvokeError::Void { what: "the write that waits".into() });
         }
-        let decision = Decision { kind, by: caller.subject.clone(), of: hold.effect.request, note };
+        let own = caller.is_same_person(&record.caller);
+        let decision = Decision { kind, by: caller.subject.clone(), own, of: hold.effect.request, note };
         match self.services().journal.decide(&record.tenant, id, &decision, now).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict { .. }) => {
@@ -71,6 +74,12 @@ impl Runtime {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn decider_of(&self, record: &Record) -> Result<Decider, InvokeError> {
+        let directory = &self.services().directory;
+        let connection = directory.connection(&record.tenant, &record.connection).await?;
+        Ok(Decider::of(&connection, directory.tenant_rules(&record.tenant).await?))
     }
 }
 

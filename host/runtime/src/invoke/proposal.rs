@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::caller::{Caller, Role};
+use crate::connection::{Connection, Owner};
+use crate::decider::{Decider, NotDecider};
 use crate::error::InvokeError;
-use crate::ids::{Digest, InvocationId, TenantId};
+use crate::ids::{ConnectionId, Digest, InvocationId, TenantId};
 use crate::ports::{BodyRef, End, Event, Filter, Record, Standing, State, WriteSummary};
 use crate::runtime::Runtime;
 use crate::tool::{Envelope, Proposal, ShownWrite};
@@ -32,8 +34,8 @@ pub struct InvocationView {
 }
 
 impl Runtime {
-    /// Tool calls that were held, newest first: the caller's own; all of the tenant's for an approver or admin. An empty
-    /// `filter.states` means those that wait for a decision.
+    /// Tool calls that were held, newest first: the caller's own; for an approver or admin also the tenant's, but for what
+    /// goes through other people's accounts. An empty `filter.states` means those that wait for a decision.
     ///
     /// # Errors
     /// The store's.
@@ -46,9 +48,12 @@ impl Runtime {
             filter.states = vec![State::Held];
         }
         let journal = &self.services().journal;
+        let connections = self.services().directory.connections(&caller.tenant).await?;
+        let personal = |id: &ConnectionId| connections.iter().any(|one| one.id == *id && !is_open_to(caller, one));
         let mut proposals = Vec::new();
         for summary in journal.list(&caller.tenant, &filter).await? {
-            if !matches!(summary.standing, Standing::Tool { .. }) {
+            let others = summary.subject != caller.subject && personal(&summary.connection);
+            if others || !matches!(summary.standing, Standing::Tool { .. }) {
                 continue;
             }
             let record = journal.record(&caller.tenant, &summary.invocation).await?;
@@ -104,11 +109,18 @@ impl Runtime {
         Ok(InvocationView { invocation: record.invocation, state, proposal, writes: recorded.writes(), output, error })
     }
 
-    /// The record, if the caller proposed it or decides for the tenant. Anybody else's is absent.
+    /// The record, if the caller proposed it or decides for the tenant. Anybody else's is absent; what goes through somebody
+    /// else's account is refused.
     pub(super) async fn record_for(&self, caller: &Caller, id: &InvocationId) -> Result<Record, InvokeError> {
         let record = self.services().journal.record(&caller.tenant, id).await?;
         if record.caller.subject != caller.subject && !caller.is(Role::Approver) {
             return Err(InvokeError::NotFound { what: format!("invocation {id}") });
+        }
+        if record.caller.subject != caller.subject {
+            let connection = self.services().directory.connection(&record.tenant, &record.connection).await?;
+            if !is_open_to(caller, &connection) {
+                return Err(NotDecider::Personal.into());
+            }
         }
         Ok(record)
     }
@@ -129,6 +141,7 @@ impl Runtime {
             Some(of) => self.json(record, of).await?,
             None => None,
         };
+        let decider = Decider::of(&connection, self.services().directory.tenant_rules(&record.tenant).await?);
         let canonical = self.open(record, &hold.effect.request).await?;
         let first_write = shown(&canonical)
             .ok_or_else(|| InvokeError::Host("the held write cannot be read by this version".into()))?;
@@ -153,6 +166,7 @@ impl Runtime {
             context,
             at: record.entries.first().map_or_else(Default::default, |entry| entry.at),
             expires: hold.expires,
+            decider,
         })
     }
 
@@ -173,6 +187,7 @@ impl Runtime {
         let decision = crate::ports::Decision {
             kind: crate::ports::DecisionKind::Expire,
             by: Caller::system(tenant.clone()).subject,
+            own: false,
             of,
             note: None,
         };
@@ -181,6 +196,14 @@ impl Runtime {
             Ok(()) | Err(crate::ports::StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Whether what others asked for through the connection is for approvers to see: not through a person's own account.
+fn is_open_to(caller: &Caller, connection: &Connection) -> bool {
+    match &connection.owner {
+        Owner::Person(subject) => *subject == caller.subject,
+        Owner::Workspace => true,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Recorded {
     calls: BTreeMap<u32, Made>,
     /// Holds that were approved, in order.
     pub(super) approved: Vec<Hold>,
+    /// The decision about each of them.
+    approvals: Vec<Decision>,
     /// The last hold, decided or not.
     pub(super) hold: Option<Hold>,
     /// When it was made.
@@ -52,8 +54,9 @@ impl Recorded {
                     recorded.held_at = entry.at;
                 }
                 Event::Decided(decision) => {
-                    if decision.kind == DecisionKind::Approve {
-                        recorded.approved.extend(recorded.hold.clone());
+                    if let (DecisionKind::Approve, Some(hold)) = (decision.kind, &recorded.hold) {
+                        recorded.approved.push(hold.clone());
+                        recorded.approvals.push(decision.clone());
                     }
                     recorded.decision = Some(decision.clone());
                 }
@@ -91,6 +94,13 @@ impl Recorded {
                 Made::Call { .. } => None,
             })
             .collect()
+    }
+
+    /// Approvals of writes that are not known to be made: what they let through may still be sent.
+    pub(super) fn open_approvals(&self) -> impl Iterator<Item = &Decision> {
+        let made = |call| matches!(self.call(call), Some(Made::Write { state: EffectState::Confirmed, .. }));
+        let approved = self.approved.iter().zip(&self.approvals);
+        approved.filter(move |(hold, _)| !made(hold.call)).map(|(_, decision)| decision)
     }
 
     /// True if a byte may have left.

@@ -6,6 +6,7 @@ use sallyport_pack::route::Repeat;
 
 use crate::authority::Authority;
 use crate::caller::Caller;
+use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::{InvocationId, TenantId};
 use crate::ports::{Durability, Event, Plan, Record, Standing, State, StoreError, WriteSummary};
@@ -33,7 +34,8 @@ impl Runtime {
     /// An invocation that succeeded answers its result again. The output is for its proposer: to others it is `null`.
     ///
     /// # Errors
-    /// [`InvokeError::State`] if it is not approved, [`InvokeError::Void`] if something that was approved has changed,
+    /// [`InvokeError::NotDecider`] if it goes through somebody else's account, [`InvokeError::State`] if it is not
+    /// approved, [`InvokeError::Void`] if something that was approved has changed,
     /// [`InvokeError::Diverged`], [`InvokeError::Unknown`], and what a tool call answers.
     pub async fn resume(&self, caller: &Caller, id: &InvocationId) -> Result<Outcome, InvokeError> {
         let record = self.record_for(caller, id).await?;
@@ -111,6 +113,10 @@ impl Runtime {
             return Err(InvokeError::Host("it was cut off before anybody was asked; propose it anew".into()));
         };
         let bench = self.unchanged(record, planned).await?;
+        let decider = Decider::of(&bench.connection, services.directory.tenant_rules(&record.tenant).await?);
+        if !recorded.open_approvals().all(|decision| decider.still_admits(decision, &record.caller)) {
+            return Err(void("who may approve"));
+        }
         let now = services.clock.now();
         let live = bench.live(&planned.standing, now).map_err(|_| void("the grant"))?;
         if live.ids() != planned.capabilities {

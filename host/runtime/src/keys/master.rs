@@ -1,87 +1,131 @@
-//! The master key and its file.
+//! Master keys: what wraps data keys.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use super::KeyError;
+use super::sealing::{bind, open, seal};
+use crate::ids::MasterId;
 
-/// First line of the file; the number is the form's version.
-const HEADER: &str = "sallyport-master-key 1";
+/// A data key as a master key wrapped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The master key that did it.
+    pub master: MasterId,
+    /// Nonce, 24 bytes.
+    pub nonce: Vec<u8>,
+    /// Wrapped key with tag.
+    pub ciphertext: Vec<u8>,
+}
 
-/// Wraps data keys. Kept in a file that only its owner may read.
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+/// Where master keys are. Several may be known at a time, so that one can take another's place while calls go on.
+///
+/// An implementation binds the associated data that it is given, and its own id: what one master key wrapped opens under
+/// no other, and not when its row says another.
+#[async_trait]
+pub trait MasterKeys: Send + Sync {
+    /// The key that wraps from now on.
+    fn current(&self) -> MasterId;
+    /// Wraps a data key with the current master key.
+    async fn wrap(&self, plain: &[u8; 32], aad: &[u8]) -> Result<Wrapped, KeyError>;
+    /// Opens what was wrapped. [`KeyError::UnknownMaster`] where its master key is not known here (any more).
+    async fn unwrap(&self, wrapped: &Wrapped, aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError>;
+    /// Looks again which keys there are: another process may have added one.
+    async fn refresh(&self) -> Result<(), KeyError> {
+        Ok(())
+    }
+}
 
-impl MasterKey {
-    /// Reads the key, or makes one (mode 0600) where there is no file.
-    ///
-    /// # Errors
-    /// [`KeyError::File`]: others may read it, it is no master key of this version, or the file system refuses.
-    pub fn open_or_create(path: &Path) -> Result<Self, KeyError> {
-        let failed = |reason: String| KeyError::File { path: path.display().to_string(), reason };
-        match Self::create(path) {
-            Ok(key) => return Ok(key),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error.to_string())),
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(path).map_err(|error| failed(error.to_string()))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(failed(format!("others may read it (mode {:o}): chmod 600 it", mode & 0o777)));
-            }
-        }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| failed(error.to_string()))?);
-        Self::parse(&text).ok_or_else(|| failed(format!("it is not \"{HEADER}\" followed by 64 hex digits")))
+#[async_trait]
+impl<T: MasterKeys + ?Sized> MasterKeys for Arc<T> {
+    fn current(&self) -> MasterId {
+        (**self).current()
     }
 
-    /// A key from elsewhere, as an embedder's own key store.
+    async fn wrap(&self, plain: &[u8; 32], aad: &[u8]) -> Result<Wrapped, KeyError> {
+        (**self).wrap(plain, aad).await
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        (**self).unwrap(wrapped, aad).await
+    }
+
+    async fn refresh(&self) -> Result<(), KeyError> {
+        (**self).refresh().await
+    }
+}
+
+/// A master key in this process's memory. By itself it is the only one of its host, and never changes.
+pub struct MasterKey {
+    id: MasterId,
+    bytes: Zeroizing<[u8; 32]>,
+}
+
+impl MasterKey {
+    /// A host's first key, from an embedder's own key store.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::new(MasterId::FIRST, Zeroizing::new(bytes))
+    }
+
+    pub(super) fn new(id: MasterId, bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self { id, bytes }
+    }
+
+    /// A random key. The first of a host has no name.
+    pub(super) fn random(id: MasterId) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rand::fill(&mut bytes[..]);
+        Self { id, bytes }
+    }
+
+    pub(super) fn id(&self) -> &MasterId {
+        &self.id
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
-    /// Written beside and linked into place, so that a crash leaves a whole file or none, and of two processes that
-    /// make one at once both use the first.
-    fn create(path: &Path) -> std::io::Result<Self> {
-        if path.exists() {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        let mut key = Zeroizing::new([0; 32]);
-        rand::fill(&mut key[..]);
-        let beside = path.with_extension(format!("new-{}", uuid::Uuid::new_v4().simple()));
-        let written = (|| {
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&beside)?;
-            let digits = Zeroizing::new(hex::encode(&key[..]));
-            let text = Zeroizing::new(format!("{HEADER}\n{}\n", *digits));
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::hard_link(&beside, path)
-        })();
-        // The file beside is of no use any more, whatever happened.
-        let _ = fs::remove_file(&beside);
-        written?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::File::open(folder)?.sync_all()?;
-        }
-        Ok(Self(key))
+    pub(super) fn seal(&self, plain: &[u8; 32], aad: &[u8]) -> Wrapped {
+        let (nonce, ciphertext) = seal(&self.bytes, plain, &self.bound(aad));
+        Wrapped { master: self.id.clone(), nonce, ciphertext }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(HEADER)?.strip_prefix('\n')?.trim_end();
+    pub(super) fn open(&self, wrapped: &Wrapped, aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let plain = open(&self.bytes, &wrapped.nonce, &wrapped.ciphertext, &self.bound(aad));
+        let plain = plain.filter(|plain| plain.len() == 32);
+        let plain = plain.ok_or_else(|| KeyError::Authentication { what: "a data key".into() })?;
         let mut key = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(digits, &mut key[..]).ok()?;
-        Some(Self(key))
+        key.copy_from_slice(&plain);
+        Ok(key)
+    }
+
+    /// The first key wrapped before keys had ids, and goes on in that form.
+    fn bound(&self, aad: &[u8]) -> Vec<u8> {
+        match self.id.name() {
+            None => aad.to_vec(),
+            Some(id) => bind(&[b"master", id.as_bytes(), aad]),
+        }
+    }
+}
+
+#[async_trait]
+impl MasterKeys for MasterKey {
+    fn current(&self) -> MasterId {
+        self.id.clone()
+    }
+
+    async fn wrap(&self, plain: &[u8; 32], aad: &[u8]) -> Result<Wrapped, KeyError> {
+        Ok(self.seal(plain, aad))
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if wrapped.master != self.id {
+            return Err(KeyError::UnknownMaster { id: wrapped.master.clone() });
+        }
+        self.open(wrapped, aad)
     }
 }

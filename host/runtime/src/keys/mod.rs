@@ -4,23 +4,29 @@
 //! connection, so that deleting the connection (its key) makes them unreadable. Associated data binds each ciphertext to its
 //! place: version, tenant, connection, slot, key id. A row that was moved does not open.
 
+mod file;
+mod journal;
 mod master;
+mod rotate;
+mod sealing;
 mod secret;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-pub use master::MasterKey;
+pub use file::MasterFile;
+pub use journal::JournalKey;
+pub use master::{MasterKey, MasterKeys, Wrapped};
+pub use rotate::{Rotated, Rotation};
 pub use secret::Secret;
 
 use crate::blame::{Blame, Fault};
-use crate::ids::{ConnectionId, LinkId, SlotName, TenantId};
-use crate::ports::{BodyRef, SealedBody, SealedSecret, StoreError, Vault, WrappedKey};
+use crate::ids::{ConnectionId, LinkId, MasterId, SlotName, TenantId};
+use crate::ports::{KeyScope, SealedBody, SealedSecret, StoreError, Vault, WrappedKey};
+use sealing::{bind, open, seal};
 
 /// The sealing that this version writes, and the only one so far.
 pub const SEALING: u8 = 1;
@@ -42,6 +48,15 @@ pub enum KeyError {
     Authentication {
         /// What was to be opened, without any of its content.
         what: String,
+    },
+    /// The master key that wrapped it is not known here, also after it was looked for again.
+    #[error(
+        "a data key was wrapped by the master key {id}, which this host does not have: put back the master.key that \
+         belongs to this data directory"
+    )]
+    UnknownMaster {
+        /// Which master key.
+        id: MasterId,
     },
     /// A newer version sealed it.
     #[error("{what} is sealed in form {found}, this version knows {SEALING}: use the version that made it")]
@@ -68,15 +83,12 @@ impl Fault for KeyError {
     fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "master-key",
-            Self::Authentication { .. } => "sealed-elsewhere",
+            Self::Authentication { .. } | Self::UnknownMaster { .. } => "sealed-elsewhere",
             Self::Newer { .. } => "newer-format",
             Self::Store(error) => error.code(),
         }
     }
 }
-
-/// What has a data key of its own: the operator (neither), a tenant, or a connection of a tenant.
-type Scope = (Option<TenantId>, Option<ConnectionId>);
 
 /// Where a sealed secret lives. What is sealed for one place opens in no other.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +102,7 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> KeyScope {
         match self {
             Self::Slot(tenant, ..) | Self::Verifier(tenant, _) => (Some((*tenant).clone()), None),
             Self::Client(tenant, _) => (tenant.cloned(), None),
@@ -134,18 +146,18 @@ struct DataKey {
     key: Zeroizing<[u8; 32]>,
 }
 
-/// Opens data keys with the master key and seals with them.
+/// Opens data keys with the master keys and seals with them.
 pub struct Keyring {
-    master: MasterKey,
+    masters: Arc<dyn MasterKeys>,
     vault: Arc<dyn Vault>,
-    open: Mutex<HashMap<Scope, Arc<DataKey>>>,
+    open: Mutex<HashMap<KeyScope, Arc<DataKey>>>,
 }
 
 impl Keyring {
     /// A keyring over the vault's wrapped keys.
     #[must_use]
-    pub fn new(master: MasterKey, vault: Arc<dyn Vault>) -> Self {
-        Self { master, vault, open: Mutex::default() }
+    pub fn new(masters: Arc<dyn MasterKeys>, vault: Arc<dyn Vault>) -> Self {
+        Self { masters, vault, open: Mutex::default() }
     }
 
     /// Seals `plain` for one place. The answer has generation 0, no expiry and no scopes: the caller fills them in.
@@ -194,13 +206,7 @@ impl Keyring {
     /// The vault's, and [`KeyError::Authentication`] if the key does not open.
     pub async fn journal_key(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<JournalKey, KeyError> {
         let key = self.data_key((Some(tenant.clone()), Some(connection.clone()))).await?;
-        Ok(JournalKey {
-            seal: Zeroizing::new(blake3::derive_key("sallyport 2026 journal body sealing", &*key.key)),
-            name: Zeroizing::new(blake3::derive_key("sallyport 2026 journal body naming", &*key.key)),
-            key_id: key.id.clone(),
-            tenant: tenant.clone(),
-            connection: connection.clone(),
-        })
+        Ok(JournalKey::of(&key, tenant, connection))
     }
 
     /// Seals a journal body; see [`JournalKey::seal`].
@@ -234,118 +240,51 @@ impl Keyring {
         self.open.lock().remove(&(Some(tenant.clone()), Some(connection.clone())));
     }
 
-    async fn data_key(&self, scope: Scope) -> Result<Arc<DataKey>, KeyError> {
+    async fn data_key(&self, scope: KeyScope) -> Result<Arc<DataKey>, KeyError> {
         if let Some(key) = self.open.lock().get(&scope) {
             return Ok(key.clone());
         }
+        let key = match self.look(&scope).await {
+            // Another process has put another master key in place of the one that this one knows. Once is enough: what
+            // the row says and what keys there are is then from after that.
+            Err(KeyError::UnknownMaster { .. } | KeyError::Store(StoreError::Conflict { .. })) => {
+                self.masters.refresh().await?;
+                self.look(&scope).await?
+            }
+            found => found?,
+        };
+        let key = Arc::new(key);
+        self.open.lock().insert(scope, key.clone());
+        Ok(key)
+    }
+
+    /// The data key as the vault has it, made if there is none. A conflict where its master key was retired meanwhile.
+    async fn look(&self, scope: &KeyScope) -> Result<DataKey, KeyError> {
         let (tenant, connection) = (scope.0.as_ref(), scope.1.as_ref());
-        let wrapped = match self.vault.data_key(tenant, connection).await? {
-            Some(wrapped) => wrapped,
+        let stored = match self.vault.data_key(tenant, connection).await? {
+            Some(stored) => stored,
             None => {
                 let mut key = Zeroizing::new([0; 32]);
                 rand::fill(&mut key[..]);
                 let id = uuid::Uuid::new_v4().simple().to_string();
-                let (nonce, ciphertext) = seal(self.master.bytes(), &key[..], &bound_key(&scope, &id));
-                let fresh = WrappedKey { id, nonce, ciphertext };
+                let Wrapped { master, nonce, ciphertext } = self.masters.wrap(&key, &bound_key(scope, &id)).await?;
+                let fresh = WrappedKey { id, nonce, ciphertext, master };
                 // Another process may have been first: what is stored counts.
                 self.vault.put_data_key(tenant, connection, &fresh).await?
             }
         };
-        let what = "a data key";
-        let plain = open(self.master.bytes(), &wrapped.nonce, &wrapped.ciphertext, &bound_key(&scope, &wrapped.id))
-            .filter(|plain| plain.len() == 32)
-            .ok_or_else(|| KeyError::Authentication { what: what.into() })?;
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&plain);
-        let key = Arc::new(DataKey { id: wrapped.id, key });
-        self.open.lock().insert(scope, key.clone());
-        Ok(key)
+        let WrappedKey { id, nonce, ciphertext, master } = stored;
+        let aad = bound_key(scope, &id);
+        let key = self.masters.unwrap(&Wrapped { master, nonce, ciphertext }, &aad).await?;
+        Ok(DataKey { id, key })
     }
 }
 
-/// Seals and names the journal bodies of one connection.
-#[derive(Clone)]
-pub struct JournalKey {
-    seal: Zeroizing<[u8; 32]>,
-    name: Zeroizing<[u8; 32]>,
-    key_id: String,
-    tenant: TenantId,
-    connection: ConnectionId,
-}
-
-impl JournalKey {
-    /// The name of a body: keyed BLAKE3, so that equal bodies of one connection have one name and nobody else can tell
-    /// what a name stands for.
-    #[must_use]
-    pub fn name(&self, plain: &[u8]) -> BodyRef {
-        BodyRef { hash: blake3::keyed_hash(&self.name, plain).to_hex().to_string(), size: plain.len() as u64 }
-    }
-
-    /// Seals a body.
-    #[must_use]
-    pub fn seal(&self, plain: &[u8]) -> SealedBody {
-        let of = self.name(plain);
-        let (nonce, ciphertext) = seal(&self.seal, plain, &self.bound(&of));
-        SealedBody { of, nonce, ciphertext }
-    }
-
-    /// Opens a body and checks that it is what its name says.
-    ///
-    /// # Errors
-    /// [`KeyError::Authentication`] if it was changed, renamed or belongs to another connection.
-    pub fn open(&self, body: &SealedBody) -> Result<Vec<u8>, KeyError> {
-        open(&self.seal, &body.nonce, &body.ciphertext, &self.bound(&body.of))
-            .filter(|plain| self.name(plain) == body.of)
-            .map(|mut plain| std::mem::take(&mut *plain))
-            .ok_or_else(|| KeyError::Authentication { what: format!("the journal body {}", body.of.hash) })
-    }
-
-    fn bound(&self, of: &BodyRef) -> Vec<u8> {
-        let (tenant, connection) = (self.tenant.as_str().as_bytes(), self.connection.as_str().as_bytes());
-        bind(&[
-            b"body",
-            &[SEALING],
-            self.key_id.as_bytes(),
-            tenant,
-            connection,
-            of.hash.as_bytes(),
-            &of.size.to_le_bytes(),
-        ])
-    }
-}
-
-fn bound_key(scope: &Scope, id: &str) -> Vec<u8> {
+fn bound_key(scope: &KeyScope, id: &str) -> Vec<u8> {
     let tenant = scope.0.as_ref().map_or("", TenantId::as_str);
     let connection = scope.1.as_ref().map_or("", ConnectionId::as_str);
     let kind = [SEALING, u8::from(scope.0.is_some()), u8::from(scope.1.is_some())];
     bind(&[b"data-key", &kind, id.as_bytes(), tenant.as_bytes(), connection.as_bytes()])
-}
-
-/// Length-prefixed, so that no two lists of parts give the same bytes.
-fn bind(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bound = b"sallyport".to_vec();
-    for part in parts {
-        bound.extend((part.len() as u64).to_le_bytes());
-        bound.extend(*part);
-    }
-    bound
-}
-
-fn seal(key: &[u8; 32], plain: &[u8], aad: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    // 192 random bits: no counter to keep, no collision to fear.
-    let nonce: [u8; 24] = rand::random();
-    let ciphertext = XChaCha20Poly1305::new(key.into())
-        .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad })
-        .expect("XChaCha20-Poly1305 takes up to 256 GiB, and no limit of ours comes near");
-    (nonce.to_vec(), ciphertext)
-}
-
-fn open(key: &[u8; 32], nonce: &[u8], ciphertext: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let nonce: [u8; 24] = nonce.try_into().ok()?;
-    XChaCha20Poly1305::new(key.into())
-        .decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad })
-        .ok()
-        .map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use super::*;
 use crate::fixtures::{MemoryPorts, slot, tenant};
 
 fn keyring(master: u8, ports: &Arc<MemoryPorts>) -> Keyring {
-    Keyring::new(MasterKey::from_bytes([master; 32]), ports.clone())
+    Keyring::new(Arc::new(MasterKey::from_bytes([master; 32])), ports.clone())
 }
 
 #[tokio::test]
@@ -84,27 +84,4 @@ async fn a_body_opens_for_its_connection_under_its_name_only() {
     let other = keyring.seal_body(&own, &con, b"another!!").await.expect("sealed");
     let renamed = SealedBody { of: other.of, ..body };
     assert!(keyring.open_body(&own, &con, &renamed).await.is_err(), "renamed");
-}
-
-#[test]
-fn the_master_key_is_made_once_for_its_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = std::env::temp_dir().join(format!("sallyport-keys-{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&folder).expect("a folder");
-    let path = folder.join("master.key");
-    let made = MasterKey::open_or_create(&path).expect("made");
-    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
-    assert_eq!(MasterKey::open_or_create(&path).expect("read").bytes(), made.bytes());
-    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "nothing is left beside it");
-
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("chmod");
-    let error = MasterKey::open_or_create(&path).err().expect("others may read it").to_string();
-    assert!(error.contains("chmod 600"), "{error}");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("chmod");
-    for bad in ["", "sallyport-master-key 2\n00\n", "sallyport-master-key 1\nzz\n", "sallyport-master-key 1\n00\n"] {
-        std::fs::write(&path, bad).expect("written");
-        assert!(MasterKey::open_or_create(&path).is_err(), "{bad:?}");
-        assert_eq!(std::fs::read_to_string(&path).expect("a file"), bad, "what cannot be read is not replaced");
-    }
-    std::fs::remove_dir_all(&folder).expect("removed");
 }

@@ -1,10 +1,19 @@
 //! Connections and their grants.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::StoreResult;
 use crate::connection::{Connection, ConnectionState, Grant};
 use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
+
+/// What a tenant has settled for itself. The default is the strictest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantRules {
+    /// Whether an approver may approve what they asked for themselves through the workspace's connections.
+    pub self_approval: bool,
+}
 
 /// Connections and grants, always asked for within a tenant.
 #[async_trait]
@@ -43,4 +52,8 @@ pub trait Directory: Send + Sync {
     async fn any_grant(&self, connector: &ConnectorId) -> StoreResult<bool>;
     /// Writes that were sent for the connection since `from`: what `writes_per_day` counts.
     async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32>;
+    /// The tenant's rules. A store that keeps none has the strictest.
+    async fn tenant_rules(&self, _tenant: &TenantId) -> StoreResult<TenantRules> {
+        Ok(TenantRules::default())
+    }
 }

@@ -140,6 +140,9 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// Who said it.
     pub by: SubjectId,
+    /// Whether that is the person who asked, as far as subjects and addresses tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
     /// The hold that was shown: call index and hash of its request. A different hold voids the decision.
     pub of: BodyRef,
     /// A remark, for the record.

@@ -12,7 +12,7 @@ mod sink;
 mod vault;
 
 pub use catalog::{Catalog, Installed};
-pub use directory::Directory;
+pub use directory::{Directory, TenantRules};
 pub use journal::{
     BodyRef, Claim, Decision, DecisionKind, Durability, Effect, EffectState, End, Entry, Event, Filter, Hold, Journal,
     Plan, Record, SealedBody, Standing, State, Summary, WriteSummary,
@@ -20,7 +20,7 @@ pub use journal::{
 pub use limiter::{Bucket, Limiter, Per, Rate};
 pub use links::{Asker, Flight, Link, LinkAsk, LinkStatus, Links};
 pub use sink::{Batch, Committed, Finish, Lease, PullState, Sink};
-pub use vault::{SealedSecret, SecretState, Vault, WrappedKey};
+pub use vault::{KeyScope, Rewrap, SealedSecret, SecretState, Vault, WrappedKey};
 
 use crate::blame::{Blame, Fault};
 

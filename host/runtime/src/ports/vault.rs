@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Lease, StoreResult};
 use crate::authority::Authority;
-use crate::ids::{ConnectionId, SlotName, TenantId, Timestamp};
+use crate::ids::{ConnectionId, MasterId, SlotName, TenantId, Timestamp};
 
 /// Whether a secret is believed to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,10 @@ pub struct SealedSecret {
     pub state: SecretState,
 }
 
-/// A tenant's data key, wrapped by the master key.
+/// What has a data key of its own: the operator (neither), a tenant, or a connection of a tenant.
+pub type KeyScope = (Option<TenantId>, Option<ConnectionId>);
+
+/// A data key, wrapped by a master key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
     /// Its id.
@@ -52,6 +55,19 @@ pub struct WrappedKey {
     pub nonce: Vec<u8>,
     /// Wrapped key with tag.
     pub ciphertext: Vec<u8>,
+    /// Which master key did it.
+    pub master: MasterId,
+}
+
+/// A data key that is to be wrapped otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrap {
+    /// Whose it is.
+    pub scope: KeyScope,
+    /// As it was read: anything else stays.
+    pub before: WrappedKey,
+    /// As it is to be.
+    pub now: WrappedKey,
 }
 
 /// Rows of sealed secrets and wrapped keys.
@@ -89,11 +105,23 @@ pub trait Vault: Send + Sync {
         tenant: Option<&TenantId>,
         connection: Option<&ConnectionId>,
     ) -> StoreResult<Option<WrappedKey>>;
-    /// Stores it unless there is one; answers the one that is stored now, so that two processes agree.
+    /// Stores it unless there is one; answers the one that is stored now, so that two processes agree. A conflict where it
+    /// would be stored and its master key was retired.
     async fn put_data_key(
         &self,
         tenant: Option<&TenantId>,
         connection: Option<&ConnectionId>,
         key: &WrappedKey,
     ) -> StoreResult<WrappedKey>;
+    /// Takes no more keys that this master key wrapped, from this moment on. Those that are there stay.
+    async fn retire_master(&self, master: &MasterId) -> StoreResult<()>;
+    /// Keys of every scope that this master key wrapped, in a fixed order, those after `after`; at most so many.
+    async fn wrapped_by(
+        &self,
+        master: &MasterId,
+        after: Option<&KeyScope>,
+        limit: u32,
+    ) -> StoreResult<Vec<(KeyScope, WrappedKey)>>;
+    /// Replaces each that is still as it was read, all in one transaction; answers how many those were.
+    async fn rewrap(&self, batch: &[Rewrap]) -> StoreResult<u64>;
 }

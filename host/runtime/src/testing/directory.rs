@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::{MemoryStore, not_found};
 use crate::connection::{Connection, ConnectionState, Grant};
 use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
-use crate::ports::{self, StoreError, StoreResult};
+use crate::ports::{self, StoreError, StoreResult, TenantRules};
 
 type Key = (TenantId, ConnectionId);
 
@@ -16,6 +16,7 @@ type Key = (TenantId, ConnectionId);
 pub(super) struct Directory {
     connections: Mutex<BTreeMap<Key, Connection>>,
     grants: Mutex<BTreeMap<Key, Grant>>,
+    rules: Mutex<BTreeMap<TenantId, TenantRules>>,
 }
 
 fn key(tenant: &TenantId, id: &ConnectionId) -> Key {
@@ -27,6 +28,11 @@ fn absent(id: &ConnectionId) -> StoreError {
 }
 
 impl MemoryStore {
+    /// Replaces the tenant's rules.
+    pub fn put_tenant_rules(&self, tenant: &TenantId, rules: TenantRules) {
+        self.directory.rules.lock().insert(tenant.clone(), rules);
+    }
+
     /// The containers that the grant names.
     pub(super) fn containers_of(&self, tenant: &TenantId, connection: &ConnectionId) -> Option<Vec<String>> {
         self.directory.grants.lock().get(&key(tenant, connection))?.constraints.containers.clone()
@@ -114,5 +120,9 @@ impl ports::Directory for MemoryStore {
 
     async fn writes_since(&self, tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> StoreResult<u32> {
         Ok(self.sent_since(tenant, connection, from))
+    }
+
+    async fn tenant_rules(&self, tenant: &TenantId) -> StoreResult<TenantRules> {
+        Ok(self.directory.rules.lock().get(tenant).copied().unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@ mod catalog;
 mod clock;
 mod directory;
 mod journal;
+pub(crate) mod keys;
 mod links;
 mod sink;
 mod vault;

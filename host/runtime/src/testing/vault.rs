@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use super::keys::Keys;
 use super::{MemoryStore, conflict};
 use crate::authority::{Authority, Fence};
-use crate::ids::{ConnectionId, SlotName, TenantId};
-use crate::ports::{self, Lease, SealedSecret, StoreError, StoreResult, WrappedKey};
+use crate::ids::{ConnectionId, MasterId, SlotName, TenantId};
+use crate::ports::{self, KeyScope, Lease, Rewrap, SealedSecret, StoreError, StoreResult, WrappedKey};
 
 /// How long a refresh may take, in milliseconds.
 const LEASE: u64 = 60_000;
 
 type Slot = (TenantId, ConnectionId, SlotName);
-type KeyScope = (Option<TenantId>, Option<ConnectionId>);
 
 #[derive(Default)]
 pub(super) struct Vault {
     secrets: Mutex<BTreeMap<Slot, SealedSecret>>,
     leases: Mutex<HashMap<Slot, Lease>>,
     clients: Mutex<HashMap<(Option<TenantId>, String), SealedSecret>>,
-    keys: Mutex<HashMap<KeyScope, WrappedKey>>,
+    keys: Keys,
 }
 
 fn key(at: &Authority, slot: &SlotName) -> Slot {
@@ -31,7 +31,7 @@ fn key(at: &Authority, slot: &SlotName) -> Slot {
 impl MemoryStore {
     pub(super) fn forget_secrets(&self, tenant: &TenantId, id: &ConnectionId) {
         self.vault.secrets.lock().retain(|(of, connection, _), _| of != tenant || connection != id);
-        self.vault.keys.lock().remove(&(Some(tenant.clone()), Some(id.clone())));
+        self.vault.keys.remove(&(Some(tenant.clone()), Some(id.clone())));
     }
 }
 
@@ -107,7 +107,7 @@ impl ports::Vault for MemoryStore {
         tenant: Option<&TenantId>,
         connection: Option<&ConnectionId>,
     ) -> StoreResult<Option<WrappedKey>> {
-        Ok(self.vault.keys.lock().get(&(tenant.cloned(), connection.cloned())).cloned())
+        Ok(self.vault.keys.get(&(tenant.cloned(), connection.cloned())))
     }
 
     async fn put_data_key(
@@ -116,7 +116,24 @@ impl ports::Vault for MemoryStore {
         connection: Option<&ConnectionId>,
         key: &WrappedKey,
     ) -> StoreResult<WrappedKey> {
-        let mut keys = self.vault.keys.lock();
-        Ok(keys.entry((tenant.cloned(), connection.cloned())).or_insert_with(|| key.clone()).clone())
+        self.vault.keys.put((tenant.cloned(), connection.cloned()), key)
+    }
+
+    async fn retire_master(&self, master: &MasterId) -> StoreResult<()> {
+        self.vault.keys.retire(master);
+        Ok(())
+    }
+
+    async fn wrapped_by(
+        &self,
+        master: &MasterId,
+        after: Option<&KeyScope>,
+        limit: u32,
+    ) -> StoreResult<Vec<(KeyScope, WrappedKey)>> {
+        Ok(self.vault.keys.wrapped_by(master, after, limit))
+    }
+
+    async fn rewrap(&self, batch: &[Rewrap]) -> StoreResult<u64> {
+        Ok(self.vault.keys.rewrap(batch))
     }
 }

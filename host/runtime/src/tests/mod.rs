@@ -56,6 +56,11 @@ fn ann() -> Caller {
     caller("ann", Role::Member)
 }
 
+/// Approves what others ask for.
+fn boss() -> Caller {
+    caller("boss", Role::Approver)
+}
+
 fn admin() -> Caller {
     caller("root", Role::Admin)
 }
@@ -186,7 +191,7 @@ impl World {
     }
 
     async fn approve(&self, id: &InvocationId) {
-        self.runtime.decide(&ann(), id, DecisionKind::Approve, None).await.expect("approved");
+        self.runtime.decide(&boss(), id, DecisionKind::Approve, None).await.expect("approved");
     }
 
     /// Approves and resumes.

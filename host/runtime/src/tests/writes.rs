@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::guest::{Guest, Part, Step, text};
 use super::tools::{ITEMS, creator};
-use super::{World, admin, ann, connector, done, limits, runtime};
+use super::{World, admin, ann, boss, connector, done, limits, runtime};
 use crate::admission::Word;
 use crate::connection::{ConnectionState, Setting};
 use crate::error::InvokeError;
@@ -86,7 +86,7 @@ async fn killed_after_sent(world: &World, id: &crate::ids::InvocationId) {
         let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         threads.block_on(async {
             let runtime = runtime(&url, &store, &clock, limits());
-            runtime.decide(&ann(), &id, DecisionKind::Approve, None).await.unwrap();
+            runtime.decide(&boss(), &id, DecisionKind::Approve, None).await.unwrap();
             let ann = ann();
             tokio::select! {
                 ended = runtime.resume(&ann, &id) => panic!("{ended:?}"),

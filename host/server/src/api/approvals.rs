@@ -60,7 +60,8 @@ async fn shown(app: &App, who: &SignedIn, id: &InvocationId) -> Result<Value, Ap
     Ok(value)
 }
 
-/// Lists proposals: the caller's own; the tenant's for an approver or admin.
+/// Lists proposals: the caller's own; for an approver or admin also the tenant's, but for what goes through other people's
+/// own accounts. `decider` says who decides.
 #[utoipa::path(get, path = "/v1/approvals", tag = "approvals",
     responses((status = 200, body = Approvals), (status = 401, body = super::error::ErrorBody)))]
 pub async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<Approvals>, ApiError> {
@@ -84,10 +85,14 @@ pub async fn show(
 }
 
 /// Approves or denies. Of several who decide, one succeeds; the others get `wrong-state`.
+///
+/// What goes through a personal account is its owner's to decide. What goes through the workspace's is an approver's or an
+/// admin's; whoever asked may deny it, and approve it only where the tenant's rules have `self_approval`. Everybody else
+/// gets `not-decider`.
 #[utoipa::path(post, path = "/v1/approvals/{invocation}/decision", tag = "approvals", request_body = DecisionBody,
     params(("invocation" = String, Path)),
-    responses((status = 200, body = Object), (status = 404, body = super::error::ErrorBody),
-        (status = 409, body = super::error::ErrorBody)))]
+    responses((status = 200, body = Object), (status = 403, body = super::error::ErrorBody),
+        (status = 404, body = super::error::ErrorBody), (status = 409, body = super::error::ErrorBody)))]
 pub async fn decide(
     State(app): State<App>,
     who: SignedIn,

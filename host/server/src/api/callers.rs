@@ -39,7 +39,7 @@ pub struct TokenAnswer {
 }
 
 /// Mints a caller token. Needs a service key; nothing else makes a caller.
-#[utoipa::path(post, path = "/v1/callers/token", tag = "callers", request_body = TokenBody,
+#[utoipa::path(post, path = "/v1/callers/token", tag = "callers", security(("service" = [])), request_body = TokenBody,
     responses((status = 200, body = TokenAnswer), (status = 401, body = super::error::ErrorBody)))]
 pub async fn token(
     State(app): State<App>,
@@ -66,7 +66,8 @@ pub async fn token(
     Ok(Json(TokenAnswer { token, expires_in }))
 }
 
-fn is_email(text: &str) -> bool {
+/// Whether this has the form of an e-mail address.
+pub(super) fn is_email(text: &str) -> bool {
     let text = text.trim();
     matches!(text.split_once('@'), Some((name, domain)) if !name.is_empty() && domain.contains('.') && !domain.contains('@'))
         && !text.contains(char::is_whitespace)

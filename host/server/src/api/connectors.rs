@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use super::who::Admin;
+use super::who::Installer;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::error::HostError;
@@ -210,31 +210,36 @@ pub async fn list(State(app): State<App>, _who: SignedIn) -> Result<Json<Connect
 
 /// Installs a connector file. Nothing in it is run; it is live for calls that begin after this, or waits for consent if it
 /// may do more than the version before and anything is granted.
+///
+/// A connector is the whole host's. It takes a key of the operator's, or an admin in a host that has one tenant only.
 #[utoipa::path(post, path = "/v1/connectors", tag = "connectors", params(Vouched),
+    security(("operator" = []), ("caller" = [])),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 200, body = Connector), (status = 403, body = super::error::ErrorBody),
         (status = 422, description = "not signed, or by another publisher", body = super::error::ErrorBody),
         (status = 502, description = "the file is no connector", body = super::error::ErrorBody)))]
 pub async fn install(
     State(app): State<App>,
-    Admin(who): Admin,
+    _: Installer,
     vouched: Result<Query<Vouched>, QueryRejection>,
     body: Bytes,
 ) -> Result<Json<Connector>, ApiError> {
     let Query(Vouched { unsigned, new_publisher }) = vouched.map_err(|error| ApiError::invalid(error.body_text()))?;
-    let admitted = app.runtime().install(&who.caller, body.to_vec(), Word { unsigned, new_publisher }).await?;
+    let admitted = app.runtime().install_as_host(body.to_vec(), Word { unsigned, new_publisher }).await?;
     Ok(Json(Connector::of(&app, &admitted.installed.connector).await?))
 }
 
 /// Consents to the version that waits, which becomes live.
+///
+/// As for installing, it takes a key of the operator's, or an admin in a host that has one tenant only.
 #[utoipa::path(post, path = "/v1/connectors/{id}/approve", tag = "connectors", request_body = VersionApproval,
-    params(("id" = String, Path)),
+    params(("id" = String, Path)), security(("operator" = []), ("caller" = [])),
     responses((status = 200, body = Connector), (status = 403, body = super::error::ErrorBody),
         (status = 404, description = "none waits", body = super::error::ErrorBody),
         (status = 409, description = "another version waits by now", body = super::error::ErrorBody)))]
 pub async fn approve(
     State(app): State<App>,
-    Admin(who): Admin,
+    _: Installer,
     Path(id): Path<String>,
     body: Result<Json<VersionApproval>, JsonRejection>,
 ) -> Result<Json<Connector>, ApiError> {
@@ -242,6 +247,6 @@ pub async fn approve(
     let id = ConnectorId::new(&id).map_err(|_| ApiError::not_found(format!("connector {id}")))?;
     let bad = || ApiError::invalid("`digest` is no SHA-256: send `waiting.digest` of the connector");
     let digest = Digest::parse(&body.digest).ok_or_else(bad)?;
-    app.runtime().approve_version(&who.caller, &id, &digest).await?;
+    app.runtime().approve_version_as_host(&id, &digest).await?;
     Ok(Json(Connector::of(&app, &id).await?))
 }

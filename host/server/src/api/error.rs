@@ -87,7 +87,7 @@ impl ApiError {
     pub fn from_fault(error: &dyn Fault) -> Self {
         let status = match (error.code(), error.blame()) {
             ("not-found", _) => StatusCode::NOT_FOUND,
-            ("not-granted" | "forbidden", _) => StatusCode::FORBIDDEN,
+            ("not-granted" | "forbidden" | "not-decider", _) => StatusCode::FORBIDDEN,
             ("wrong-state" | "approval-void" | "conflict" | "write-unknown", _) => StatusCode::CONFLICT,
             ("busy" | "later" | "disk-full", _) => StatusCode::SERVICE_UNAVAILABLE,
             (_, Blame::Caller) => StatusCode::UNPROCESSABLE_ENTITY,

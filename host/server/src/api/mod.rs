@@ -12,11 +12,13 @@ pub mod events;
 pub mod health;
 pub mod links;
 pub mod page;
+pub mod people;
 pub mod search;
 pub mod session;
 pub mod signin;
 pub mod stream;
 pub mod sync;
+pub mod tenant;
 pub mod who;
 
 use axum::extract::Request;
@@ -52,6 +54,8 @@ impl utoipa::Modify for Security {
         };
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("caller", bearer("A caller token, minted at /v1/callers/token."));
+        components
+            .add_security_scheme("operator", bearer("A key of the operator's (`sallyport keys create --operator`)."));
         components.add_security_scheme("service", bearer("A service key of one tenant (`sallyport keys create`)."));
     }
 }
@@ -71,6 +75,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(links::disconnect))
         .routes(routes!(links::check))
         .routes(routes!(connections::grant, connections::set_grant))
+        .routes(routes!(people::list))
+        .routes(routes!(people::tie, people::untie))
+        .routes(routes!(tenant::rules, tenant::set_rules))
         .routes(routes!(events::list))
         .routes(routes!(sync::status, sync::start))
         .routes(routes!(search::search))

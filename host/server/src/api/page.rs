@@ -1,4 +1,4 @@
-//! The web page: three files, compiled in, that use `/v1` alone; and `/signin`, where one is sent to the issuer.
+//! The web page: a few files, compiled in, that use `/v1` alone; and `/signin`, where one is sent to the issuer.
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -27,5 +27,6 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("../web/index.html"))))
         .route("/app.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/app.js"))))
+        .route("/people.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/people.js"))))
         .route("/style.css", get(async || file("text/css; charset=utf-8", include_str!("../web/style.css"))))
 }

@@ -57,6 +57,35 @@ impl FromRequestParts<App> for Admin {
     }
 }
 
+/// Somebody who may change which connectors the host has. A connector is the whole host's: it takes a key of the
+/// operator's, or an admin where there is one tenant and no other.
+#[derive(Debug)]
+pub struct Installer;
+
+impl FromRequestParts<App> for Installer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        if token.starts_with(KEY_PREFIX) {
+            return match app.is_operator_key(token).await? {
+                true => Ok(Self),
+                false => Err(ApiError::unauthorized(
+                    "this key is not the operator's: `sallyport keys create --operator` makes one",
+                )),
+            };
+        }
+        let Admin(who) = Admin::from_request_parts(parts, app).await?;
+        match app.accounts().tenants().await?.as_slice() {
+            [only] if only.id == who.caller.tenant => Ok(Self),
+            _ => Err(ApiError::forbidden(
+                "a connector is the whole host's, and this host has several tenants: its operator installs and approves, \
+                 on the command line or with a key of `sallyport keys create --operator`",
+            )),
+        }
+    }
+}
+
 /// A tenant, in the word of one of its service keys or of an admin.
 #[derive(Debug)]
 pub struct Tenant(pub TenantId);

@@ -19,11 +19,17 @@ pub enum Action {
         /// Also what was decided.
         #[arg(long)]
         all: bool,
+        /// As whom, by e-mail address: what goes through somebody's own account only they see. The operator unless said.
+        #[arg(long = "as", value_name = "EMAIL")]
+        caller: Option<String>,
     },
     /// Everything about one: tool, arguments, the exact first request, envelope, sources, writes.
     Show {
         /// Its id.
         invocation: String,
+        /// As whom, by e-mail address; the operator unless said.
+        #[arg(long = "as", value_name = "EMAIL")]
+        caller: Option<String>,
     },
     /// Approve, and carry it out.
     Approve(Decide),
@@ -82,6 +88,7 @@ pub(crate) fn words(proposal: &Proposal) -> String {
     lines.push(format!("              {}", write.body.replace('\n', "\n              ")));
     lines.push(format!("              sha256 {}", write.digest));
     let envelope = &proposal.envelope;
+    lines.push(format!("  decided by  {}", proposal.decider));
     lines.push(format!("  at most     {} writes by {}", envelope.max_writes, envelope.routes.join(", ")));
     lines.join("\n")
 }
@@ -106,20 +113,21 @@ fn shown(view: &InvocationView) -> String {
 
 pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
     let (app, tenant) = session::open(global).await?;
-    let operator = session::operator(&tenant);
     match action {
-        Action::List { all } => {
+        Action::List { all, caller } => {
+            let caller = acting(&app, &tenant, caller.as_deref()).await?;
             use State::{Approved, Denied, Diverged, Expired, Failed, Held, Running, Succeeded, Unknown};
             let every = vec![Held, Approved, Running, Succeeded, Failed, Denied, Expired, Diverged, Unknown];
             let filter = Filter { states: if all { every } else { Vec::new() }, ..Filter::default() };
-            output::list(global.output, &app.runtime().proposals(&operator, filter).await?)?;
+            output::list(global.output, &app.runtime().proposals(&caller, filter).await?)?;
         }
-        Action::Show { invocation } => {
-            let view = app.runtime().invocation(&operator, &InvocationId::new(invocation)).await?;
+        Action::Show { invocation, caller } => {
+            let caller = acting(&app, &tenant, caller.as_deref()).await?;
+            let view = app.runtime().invocation(&caller, &InvocationId::new(invocation)).await?;
             output::one(global.output, &view, shown)?;
         }
         Action::Approve(decide) => {
-            let (caller, id) = decision(&app, &tenant, operator, &decide, DecisionKind::Approve).await?;
+            let (caller, id) = decision(&app, &tenant, &decide, DecisionKind::Approve).await?;
             let outcome = app.runtime().resume_as_host(&tenant, &id).await?;
             let view = app.runtime().invocation(&caller, &id).await?;
             output::one(global.output, &view, shown)?;
@@ -128,24 +136,28 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             }
         }
         Action::Deny(decide) => {
-            let (caller, id) = decision(&app, &tenant, operator, &decide, DecisionKind::Deny).await?;
+            let (caller, id) = decision(&app, &tenant, &decide, DecisionKind::Deny).await?;
             output::one(global.output, &app.runtime().invocation(&caller, &id).await?, shown)?;
         }
     }
     Ok(())
 }
 
+/// The person with this address, else the operator.
+async fn acting(app: &App, tenant: &TenantId, email: Option<&str>) -> anyhow::Result<Caller> {
+    match email {
+        Some(email) => session::by_email(app, tenant, email).await,
+        None => Ok(session::operator(tenant)),
+    }
+}
+
 async fn decision(
     app: &App,
     tenant: &TenantId,
-    operator: Caller,
     decide: &Decide,
     kind: DecisionKind,
 ) -> anyhow::Result<(Caller, InvocationId)> {
-    let caller = match &decide.caller {
-        Some(email) => session::by_email(app, tenant, email).await?,
-        None => operator,
-    };
+    let caller = acting(app, tenant, decide.caller.as_deref()).await?;
     let id = InvocationId::new(decide.invocation.as_str());
     app.runtime().decide(&caller, &id, kind, decide.note.clone()).await?;
     Ok((caller, id))

@@ -20,6 +20,9 @@ pub struct Options {
     /// Runs against a service that gives the token back.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     canaries: u32,
+    /// Connections whose keys the measured rotation of the master key wraps anew.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
+    connections: u32,
 }
 
 impl Rows for Figure {
@@ -48,6 +51,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
         rounds: options.rounds as usize,
         documents: options.documents as usize,
         canaries: options.canaries as usize,
+        connections: options.connections as usize,
     };
     let report = sallyport_bench::run(&setup, &|step| output::progress(&format!("measuring {step}"))).await?;
     output::list(global.output, &report.figures)?;

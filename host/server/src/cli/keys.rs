@@ -1,4 +1,4 @@
-//! `sallyport keys`: tenants' service keys, and built-in users.
+//! `sallyport keys`: tenants' service keys, the operator's keys, and built-in users.
 
 use clap::Subcommand;
 use sallyport::ids::SubjectId;
@@ -14,14 +14,24 @@ use crate::output::{self, Rows};
 pub enum Action {
     /// Make a service key for the tenant. It is shown once.
     Create {
+        /// Make a key of the operator's instead: it installs and approves connectors over HTTP.
+        #[arg(long)]
+        operator: bool,
         /// What it is for.
         #[arg(default_value = "service")]
         label: String,
     },
     /// The tenant's keys.
-    List,
+    List {
+        /// The operator's instead.
+        #[arg(long)]
+        operator: bool,
+    },
     /// Take a key back.
     Revoke {
+        /// It is one of the operator's.
+        #[arg(long)]
+        operator: bool,
         /// Its id.
         id: String,
     },
@@ -38,6 +48,8 @@ pub enum Action {
     },
     /// The tenant's built-in users.
     Users,
+    /// Put another master key in place of the host's. Nothing has to be stopped; if this is cut off, run it again.
+    RotateMaster,
 }
 
 #[derive(Serialize)]
@@ -77,11 +89,15 @@ impl Rows for UserLine {
 }
 
 pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
+    if matches!(action, Action::RotateMaster) {
+        return super::rotate::run(global).await;
+    }
     let (app, tenant) = session::open(global).await?;
     let accounts = app.accounts();
     match action {
-        Action::Create { label } => {
-            let new = accounts.create_key(Holder::Service(tenant), &label).await?;
+        Action::Create { operator, label } => {
+            let holder = if operator { Holder::Operator } else { Holder::Service(tenant) };
+            let new = accounts.create_key(holder, &label).await?;
             #[derive(Serialize)]
             struct Created<'a> {
                 id: &'a str,
@@ -89,10 +105,10 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             }
             let created = Created { id: &new.key.id, key: new.reveal() };
             output::one(global.output, &created, |created| created.key.to_owned())?;
-            output::progress("this is shown once: keep it where your application reads its secrets");
+            output::progress("this is shown once: keep it where whoever uses it reads their secrets");
         }
-        Action::List => {
-            let keys = accounts.keys(Some(&tenant)).await?;
+        Action::List { operator } => {
+            let keys = accounts.keys((!operator).then_some(&tenant)).await?;
             let line = |key: sallyport_store::accounts::ApiKey| KeyLine {
                 id: key.id,
                 label: key.label,
@@ -100,8 +116,8 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             };
             output::list(global.output, &keys.into_iter().map(line).collect::<Vec<_>>())?;
         }
-        Action::Revoke { id } => {
-            accounts.revoke_key(Some(&tenant), &id).await?;
+        Action::Revoke { operator, id } => {
+            accounts.revoke_key((!operator).then_some(&tenant), &id).await?;
             output::progress(&format!("{id} is revoked"));
         }
         Action::User { email, name, roles } => {
@@ -125,6 +141,7 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
             accounts.put_user(&user).await?;
             output::list(global.output, &users(&app, &tenant).await?)?;
         }
+        Action::RotateMaster => {}
         Action::Users => output::list(global.output, &users(&app, &tenant).await?)?,
     }
     Ok(())

@@ -17,12 +17,14 @@ mod grant;
 mod keys;
 mod people;
 mod plugin;
+mod rotate;
 mod search;
 mod serve;
 pub mod session;
 mod signin;
 mod simulate;
 mod sync;
+mod tenant;
 
 pub(crate) use serve::DEFAULT as DEFAULT_LISTEN;
 
@@ -87,6 +89,9 @@ pub enum Command {
     /// Whose a provider's users are, where the provider does not tell.
     #[command(subcommand)]
     People(people::Action),
+    /// Show or change what a tenant has settled for itself.
+    #[command(subcommand)]
+    Tenant(tenant::Action),
     /// Print the project's figures, each beside what it was run against.
     Bench(bench::Options),
     /// Run the simulated services alone, in this process.
@@ -115,6 +120,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keys(action) => keys::run(&global, action).await,
         Command::Signin(action) => signin::run(&global, action).await,
         Command::People(action) => people::run(&global, action).await,
+        Command::Tenant(action) => tenant::run(&global, action).await,
         Command::Bench(options) => bench::run(&global, options).await,
         Command::Simulate(options) => simulate::run(&global, options).await,
         Command::Compile => {

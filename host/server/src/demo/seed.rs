@@ -13,6 +13,7 @@ use sallyport::engine::Compiler;
 use sallyport::ids::{ConnectionId, ConnectorId, SlotName, SubjectId, TenantId};
 use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
+use sallyport::ports::TenantRules;
 use sallyport_simulate::{CONNECTOR_ACCOUNT, IssuedTokens, Provider, Simulation};
 use sallyport_store::accounts::User;
 use serde_json::json;
@@ -84,7 +85,11 @@ pub async fn seeded(
     steps
         .run("people", async {
             let people = users(&app, &tenant, simulation).await?;
-            Ok(((), format!("{people} built-in users in the tenant {TENANT}")))
+            app.accounts().put_rules(&tenant, TenantRules { self_approval: true }).await?;
+            Ok((
+                (),
+                format!("{people} built-in users in the tenant {TENANT}, who may approve what they ask for themselves"),
+            ))
         })
         .await?;
     steps
@@ -160,9 +165,7 @@ async fn users(app: &App, tenant: &TenantId, simulation: &Simulation) -> anyhow:
         if email == CONNECTOR_ACCOUNT {
             continue;
         }
-        let leads = directory.is_member("leadership@larkfield.example", &email);
-        let mut roles = vec![Role::Member];
-        roles.extend(leads.then_some(Role::Approver));
+        let mut roles = vec![Role::Member, Role::Approver];
         // Operations runs the assistant; the seeded Drive knows the same person as its administrator.
         roles.extend((email == "ines@larkfield.example").then_some(Role::Admin));
         let user = User {

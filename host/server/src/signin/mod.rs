@@ -23,7 +23,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::Nonce;
 use sallyport::Caller;
 use sallyport::ids::{SubjectId, TenantId, Timestamp};
-use sallyport::keys::{MasterKey, Secret};
+use sallyport::keys::{MasterKeys, Secret};
 use sallyport::ports::Vault;
 use sallyport_store::accounts::Accounts;
 use serde::{Deserialize, Serialize};
@@ -79,18 +79,18 @@ struct Attempt {
 impl SignIn {
     /// Over the accounts and the vault of one store.
     #[must_use]
-    pub fn new(accounts: Accounts, master: MasterKey, vault: Arc<dyn Vault>, tokens: Arc<TokenKey>) -> Self {
-        Self::with(accounts, master, vault, tokens, Issuers::new(issuer::LIFE, issuer::PAUSE))
+    pub fn new(accounts: Accounts, masters: Arc<dyn MasterKeys>, vault: Arc<dyn Vault>, tokens: Arc<TokenKey>) -> Self {
+        Self::with(accounts, masters, vault, tokens, Issuers::new(issuer::LIFE, issuer::PAUSE))
     }
 
     fn with(
         accounts: Accounts,
-        master: MasterKey,
+        masters: Arc<dyn MasterKeys>,
         vault: Arc<dyn Vault>,
         tokens: Arc<TokenKey>,
         issuers: Issuers,
     ) -> Self {
-        Self { pins: Pins::new(accounts, master, vault), issuers, tokens }
+        Self { pins: Pins::new(accounts, masters, vault), issuers, tokens }
     }
 
     /// The issuer that a tenant pins.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sallyport::Role;
 use sallyport::ids::TenantId;
-use sallyport::keys::{Keyring, MasterKey, Place, Secret};
+use sallyport::keys::{Keyring, MasterKeys, Place, Secret};
 use sallyport::ports::{SealedSecret, Vault};
 use sallyport_store::accounts::Accounts;
 use serde::{Deserialize, Serialize};
@@ -116,8 +116,8 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    pub(super) fn new(accounts: Accounts, master: MasterKey, vault: Arc<dyn Vault>) -> Self {
-        Self { accounts, keyring: Keyring::new(master, vault) }
+    pub(super) fn new(accounts: Accounts, masters: Arc<dyn MasterKeys>, vault: Arc<dyn Vault>) -> Self {
+        Self { accounts, keyring: Keyring::new(masters, vault) }
     }
 
     pub(super) fn accounts(&self) -> &Accounts {

@@ -1,13 +1,16 @@
 // The page that the binary serves. It uses the public /v1 API alone; whatever comes from documents or tools is put in
 // as text, never as markup, so that no answer can load or run anything.
 
+import { people } from "/people.js";
+
 const $ = (selector, root = document) => root.querySelector(selector);
 const element = (name, props = {}, ...children) => {
   const node = Object.assign(document.createElement(name), props);
   node.append(...children);
   return node;
 };
-const state = { token: null, demo: false, session: false };
+// `people` keeps each connection's table over the refreshes of the list, with what is being typed in it.
+const state = { token: null, demo: false, session: false, me: null, people: new Map() };
 
 async function send(method, path, body) {
   const request = () => fetch(path, {
@@ -144,6 +147,9 @@ function proposal_card(proposal) {
     $(".sources", card).append("From: ");
     sources.forEach((source, index) => $(".sources", card).append(index ? ", " : "", safe_link(source.url ?? "", source.title)));
   }
+  $(".decider", card).textContent = `Decided by ${decider_words(proposal)}.`;
+  $(".approve", card).hidden = !may_approve(proposal);
+  $(".deny", card).hidden = !may_approve(proposal) && proposal.by !== state.me.subject;
   settle(card, proposal);
   const decide = (decision) => async () => {
     for (const button of card.querySelectorAll("button")) button.disabled = true;
@@ -160,10 +166,24 @@ function proposal_card(proposal) {
   return card;
 }
 
+// Who decides; the host judges it again when somebody does.
+function decider_words({ decider }) {
+  if (decider.kind === "owner") return "whoever owns the account";
+  return decider.kind === "approver" ? "an approver" : "an approver other than the one who asked";
+}
+
+function may_approve({ decider, by }) {
+  const { subject, roles } = state.me;
+  if (decider.kind === "owner") return decider.subject === subject;
+  const approver = roles.includes("approver") || roles.includes("admin");
+  return approver && (decider.kind === "approver" || by !== subject);
+}
+
 function settle(card, proposal) {
   $(".state", card).textContent = proposal.state;
   const open = proposal.state === "held";
   $("footer", card).hidden = !open;
+  $(".decider", card).hidden = !open;
   card.classList.toggle("settled", proposal.state === "succeeded");
   card.classList.toggle("refused", ["denied", "expired", "failed", "diverged", "unknown"].includes(proposal.state));
   if (proposal.output != null) {
@@ -188,7 +208,9 @@ async function refresh_approvals() {
 
 async function refresh_connections() {
   const { connections } = await api("GET", "/v1/connections");
+  const focused = document.activeElement;
   $("#connection-list").replaceChildren(...connections.map(connection_card));
+  if (focused?.isConnected) focused.focus();
   if (connections.some((connection) => connection.sync?.running)) setTimeout(refresh_connections, 700);
 }
 
@@ -213,6 +235,10 @@ function connection_card(connection) {
       refresh_connections();
     };
     card.append(button);
+    if (state.me.roles.includes("admin")) {
+      if (!state.people.has(connection.id)) state.people.set(connection.id, people(connection, api, element));
+      card.append(state.people.get(connection.id));
+    }
   }
   return card;
 }
@@ -259,6 +285,8 @@ function show_signin() {
 async function enter(token) {
   state.token = token;
   const me = await api("GET", "/v1/me");
+  state.me = me;
+  state.people.clear();
   $("#signin").hidden = true;
   $("#me").textContent = state.demo ? "" : me.name ?? me.subject;
   $("#signout").hidden = !state.session;

@@ -2,6 +2,7 @@
 //! provider's users are, the key that signs callers' tokens, settings.
 
 mod keys;
+mod rules;
 mod settings;
 mod tenants;
 mod ties;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use sallyport::caller::Role;
 use sallyport::ids::{SubjectId, TenantId, Timestamp};
-use sallyport::ports::StoreError;
+use sallyport::ports::{Directory as _, StoreError, TenantRules};
 use sallyport_store::accounts::{Holder, User};
 
 use crate::given::{Given, tenant};
@@ -113,6 +113,20 @@ async fn a_setting_is_the_last_one_put() {
     accounts.put_setting("demo", "one").await.unwrap();
     accounts.put_setting("demo", "two").await.unwrap();
     assert_eq!(given.another().accounts().setting("demo").await.unwrap().as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn a_tenants_rules_are_the_strictest_until_they_are_set_and_are_its_own() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    accounts.create_tenant(&TenantId::new("beta"), "Beta").await.unwrap();
+    assert!(!given.store.tenant_rules(&tenant()).await.unwrap().self_approval);
+    accounts.put_rules(&tenant(), TenantRules { self_approval: true }).await.unwrap();
+    let another = given.another();
+    assert!(another.tenant_rules(&tenant()).await.unwrap().self_approval);
+    assert!(!another.tenant_rules(&TenantId::new("beta")).await.unwrap().self_approval);
+    let nobodys = accounts.put_rules(&TenantId::new("none"), TenantRules::default()).await;
+    assert!(matches!(nobodys, Err(StoreError::NotFound { .. })));
 }
 
 #[tokio::test]

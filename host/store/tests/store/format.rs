@@ -12,8 +12,8 @@ use sallyport::caller::Role;
 use sallyport::connection::{Constraints, Grant, Owner, Setting};
 use sallyport::document::{Access, AccessEntry, Change, Content, Level, Principal};
 use sallyport::ids::{
-    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, Publisher, SlotName, SourceId, StreamId,
-    SubjectId, Timestamp,
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, MasterId, Publisher, SlotName, SourceId,
+    StreamId, SubjectId, Timestamp,
 };
 use sallyport::ports::{
     Batch, BodyRef, Bucket, Catalog, Directory, Durability, Effect, EffectState, Entry, Event, Filter, Finish, Hold,
@@ -74,7 +74,8 @@ async fn write_sample(store: &Store) {
     store.replace(&at, &slot, None, &crate::ports::secret("sealed")).await.unwrap();
     store.lease(&at, &slot, "process 1").await.unwrap();
     store.put_client(None, "google", &crate::ports::secret("client")).await.unwrap();
-    let key = WrappedKey { id: "k1".into(), nonce: vec![3; 24], ciphertext: b"wrapped".to_vec() };
+    let key =
+        WrappedKey { id: "k1".into(), nonce: vec![3; 24], ciphertext: b"wrapped".to_vec(), master: MasterId::FIRST };
     store.put_data_key(Some(&tenant()), None, &key).await.unwrap();
     let bucket = Bucket { key: "google".into(), rate: Rate { requests: 10, millis: 1000 } };
     store.take(&at, std::slice::from_ref(&bucket)).await.unwrap();

@@ -49,7 +49,7 @@ fn entry(seq: u64, event: Event) -> Entry {
 }
 
 fn decision(kind: DecisionKind, request: &str, by: &str) -> Decision {
-    Decision { kind, by: SubjectId::new(by), of: body(request).of, note: None }
+    Decision { kind, by: SubjectId::new(by), own: false, of: body(request).of, note: None }
 }
 
 const STARTED: Event = Event::Started { run: 1, replayed: 0 };

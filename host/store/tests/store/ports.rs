@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use sallyport::connection::{Constraints, Grant, Owner, Setting};
 use sallyport::ids::{
-    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, SlotName, SourceId, SubjectId, TenantId, Timestamp,
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, MasterId, SlotName, SourceId, SubjectId, TenantId,
+    Timestamp,
 };
-use sallyport::ports::{Catalog, Directory, Installed, SealedSecret, SecretState, StoreError, Vault, WrappedKey};
+use sallyport::ports::{
+    Catalog, Directory, Installed, KeyScope, Rewrap, SealedSecret, SecretState, StoreError, Vault, WrappedKey,
+};
 
 use crate::given::{Given, connection, tenant};
 
@@ -99,7 +102,12 @@ async fn a_tenants_own_client_comes_before_the_operators() {
 async fn two_processes_agree_on_a_data_key_and_it_goes_with_its_connection() {
     let given = Given::new().await;
     let id = given.connection("drive", "s1", Owner::Workspace).await.at.connection;
-    let key = |id: &str| WrappedKey { id: id.into(), nonce: vec![3; 24], ciphertext: id.as_bytes().to_vec() };
+    let key = |id: &str| WrappedKey {
+        id: id.into(),
+        nonce: vec![3; 24],
+        ciphertext: id.as_bytes().to_vec(),
+        master: MasterId::FIRST,
+    };
     let scope = (Some(&tenant()), Some(&id));
     assert_eq!(given.store.data_key(scope.0, scope.1).await.unwrap(), None);
     assert_eq!(given.store.put_data_key(scope.0, scope.1, &key("one")).await.unwrap(), key("one"));
@@ -111,6 +119,77 @@ async fn two_processes_agree_on_a_data_key_and_it_goes_with_its_connection() {
     assert_eq!(given.store.data_key(scope.0, scope.1).await.unwrap(), None);
     assert!(given.store.put_data_key(scope.0, scope.1, &key("late")).await.is_err(), "no key for what was removed");
     assert_eq!(given.store.data_key(Some(&tenant()), None).await.unwrap(), Some(key("tenant's")));
+}
+
+#[tokio::test]
+async fn keys_of_a_master_key_are_listed_in_batches_and_replaced_only_as_they_were_read() {
+    let given = Given::new().await;
+    let store = &given.store;
+    let wrapped = |id: &str, master: &MasterId| WrappedKey {
+        id: id.into(),
+        nonce: vec![3; 24],
+        ciphertext: id.as_bytes().to_vec(),
+        master: master.clone(),
+    };
+    let (first, next) = (MasterId::FIRST, MasterId::fresh());
+    let mut scopes: Vec<KeyScope> = vec![(None, None), (Some(tenant()), None)];
+    for id in ["a", "b"] {
+        scopes.push((Some(tenant()), Some(given.connection(id, id, Owner::Workspace).await.at.connection)));
+    }
+    for (number, (tenant, connection)) in scopes.iter().enumerate() {
+        let key = wrapped(&number.to_string(), &first);
+        store.put_data_key(tenant.as_ref(), connection.as_ref(), &key).await.unwrap();
+    }
+    let other = TenantId::new("other");
+    store.put_data_key(Some(&other), None, &wrapped("other", &next)).await.unwrap();
+
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let batch = store.wrapped_by(&first, after.as_ref(), 3).await.unwrap();
+        assert!(batch.len() <= 3);
+        let Some((last, _)) = batch.last() else { break };
+        after = Some(last.clone());
+        listed.extend(batch);
+    }
+    assert_eq!(listed.iter().map(|(scope, _)| scope.clone()).collect::<Vec<_>>(), scopes);
+
+    let anew = |(scope, before): &(KeyScope, WrappedKey)| Rewrap {
+        scope: scope.clone(),
+        before: before.clone(),
+        now: WrappedKey { ciphertext: b"anew".to_vec(), master: next.clone(), ..before.clone() },
+    };
+    let mut batch: Vec<Rewrap> = listed.iter().map(anew).collect();
+    batch[1].before.ciphertext = b"another".to_vec();
+    batch[2].before.master = next.clone();
+    assert_eq!(given.another().rewrap(&batch).await.unwrap(), 2);
+    let left = store.wrapped_by(&first, None, 9).await.unwrap();
+    assert_eq!(left, listed[1..3], "what was not as it was read stays");
+    assert_eq!(store.data_key(None, None).await.unwrap(), Some(batch[0].now.clone()));
+    assert_eq!(store.wrapped_by(&next, None, 9).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_retired_master_key_wrapped_is_stored_no_more() {
+    let given = Given::new().await;
+    let id = given.connection("drive", "s1", Owner::Workspace).await.at.connection;
+    let key = |id: &str, master: &MasterId| WrappedKey {
+        id: id.into(),
+        nonce: vec![3; 24],
+        ciphertext: vec![1],
+        master: master.clone(),
+    };
+    let (old, new) = (MasterId::fresh(), MasterId::fresh());
+    given.store.put_data_key(Some(&tenant()), None, &key("t", &old)).await.unwrap();
+    given.store.retire_master(&old).await.unwrap();
+    given.store.retire_master(&old).await.unwrap();
+    let late = given.another().put_data_key(Some(&tenant()), Some(&id), &key("c", &old)).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    let there = given.store.put_data_key(Some(&tenant()), None, &key("u", &old)).await.unwrap();
+    assert_eq!(there, key("t", &old), "what is there is answered");
+    for master in [&new, &MasterId::FIRST] {
+        let other = TenantId::new(format!("of-{master}"));
+        given.store.put_data_key(Some(&other), None, &key("n", master)).await.unwrap();
+    }
 }
 
 fn trello(version: &str, bytes: &[u8]) -> Installed {

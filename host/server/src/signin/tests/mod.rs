@@ -3,6 +3,7 @@ pub(crate) mod fake;
 mod flow;
 mod kept;
 
+use sallyport::keys::MasterFile;
 use sallyport_store::Store;
 use tempfile::TempDir;
 
@@ -57,9 +58,9 @@ impl Given {
 /// A host on the data directory; several are as one that was started again.
 async fn signin(folder: &TempDir, life: Duration) -> SignIn {
     let store = Arc::new(Store::open(folder.path()).unwrap());
-    let master = MasterKey::open_or_create(&folder.path().join("master.key")).unwrap();
+    let masters = Arc::new(MasterFile::open_or_create(&folder.path().join("master.key")).unwrap());
     let tokens = Arc::new(TokenKey::new(&store.accounts().signing_key().await.unwrap()));
-    SignIn::with(store.accounts(), master, store, tokens, Issuers::new(life, issuer::PAUSE))
+    SignIn::with(store.accounts(), masters, store, tokens, Issuers::new(life, issuer::PAUSE))
 }
 
 fn acme() -> TenantId {
