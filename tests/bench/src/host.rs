@@ -76,14 +76,7 @@ impl Host {
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let tenant = TenantId::new("bench");
-        let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
-        let master = MasterFile::open_or_create(&folder.path().join("master.key"))?;
-        let runtime = Runtime::builder(Ports::all(Arc::clone(&store)), master)
-            .registry(Registry::default().extended(registry)?)
-            .component_cache(folder.path().join("compiled"))
-            .wire(wire)
-            .limits(limits)
-            .build()?;
+        let runtime = runtime(Arc::clone(&store), folder.path(), registry, repoint, limits)?;
         let roles = vec![Role::Admin, Role::Approver, Role::Member];
         let caller = Caller { tenant, subject: SubjectId::new("bench"), emails: Vec::new(), roles };
         Ok(Self { runtime, caller, store, folder })
@@ -134,6 +127,13 @@ impl Host {
 }
 
 impl Host {
+    /// A runtime on a store of its own over the same data directory, as another process has it.
+    pub(crate) async fn another(&self, repoint: &[(&str, &str)]) -> anyhow::Result<Runtime> {
+        let data = self.folder.path().join("data");
+        let store = Arc::new(tokio::task::spawn_blocking(move || Store::open(data)).await??);
+        runtime(store, self.folder.path(), HELLO, repoint, Limits::default())
+    }
+
     /// Calls a tool with nothing that asks for approval.
     ///
     /// # Errors
@@ -148,6 +148,23 @@ impl Host {
         };
         self.runtime.call(&self.caller, call).await
     }
+}
+
+fn runtime(
+    store: Arc<Store>,
+    folder: &Path,
+    registry: &str,
+    repoint: &[(&str, &str)],
+    limits: Limits,
+) -> anyhow::Result<Runtime> {
+    let wire = WireConfig { repoint: Repoint::new(repoint.iter().copied())?, ..WireConfig::default() };
+    let master = MasterFile::open_or_create(&folder.join("master.key"))?;
+    Ok(Runtime::builder(Ports::all(store), master)
+        .registry(Registry::default().extended(registry)?)
+        .component_cache(folder.join("compiled"))
+        .wire(wire)
+        .limits(limits)
+        .build()?)
 }
 
 /// A secret that does not expire.

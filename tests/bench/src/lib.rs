@@ -5,6 +5,7 @@
 
 mod boundary;
 mod canary;
+mod credentials;
 mod engine;
 mod figure;
 pub mod host;
@@ -52,6 +53,8 @@ pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Repor
     figures.extend(boundary::measure(setup).await?);
     progress(&format!("{} answers that hold the token", setup.canaries));
     figures.push(canary::measure(setup, setup.canaries).await?);
+    progress(&format!("secrets attached, waited for and not waited for, over {} connections", setup.connections));
+    figures.extend(credentials::measure(setup).await?);
     progress(&format!("a rotation of the master key over {} connections, which are made first", setup.connections));
     figures.push(rotation::measure(setup).await?);
     progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));

@@ -47,10 +47,8 @@ struct Family {
 
 impl Rotating {
     async fn start(&self) -> String {
-        let router = Router::new()
-            .route("/oauth/token", post(token))
-            .route("/1/members/me", get(me))
-            .with_state(self.clone());
+        let router =
+            Router::new().route("/oauth/token", post(token)).route("/1/members/me", get(me)).with_state(self.clone());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -149,7 +147,8 @@ impl Given {
     async fn checks(&self, host: &str) -> Option<Value> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let body = json!({ "subject": "root", "emails": [], "roles": ["admin"] });
-        let minted = http.post(format!("{host}/v1/callers/token")).bearer_auth(&self.token).json(&body).send().await.ok()?;
+        let minted =
+            http.post(format!("{host}/v1/callers/token")).bearer_auth(&self.token).json(&body).send().await.ok()?;
         let minted: Value = minted.json().await.ok()?;
         let url = format!("{host}/v1/connections/{}/check", self.connection);
         let answer = http.post(url).bearer_auth(minted["token"].as_str().expect("a token")).send().await.ok()?;

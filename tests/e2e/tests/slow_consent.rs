@@ -66,12 +66,20 @@ fn a_person_consents_on_a_phone_without_script_and_by_the_keyboard_alone() {
         let email = member(&host).await;
         let profile = tempfile::tempdir().expect("a folder");
         let (_driver, page) = chromium_as(profile.path().to_str().expect("UTF-8"), PHONE, false).await;
-        let asked = json!({ "connector": "google-drive", "owner": "me", "capabilities": ["files.read", "files.create"] });
+        let asked =
+            json!({ "connector": "google-drive", "owner": "me", "capabilities": ["files.read", "files.create"] });
         let (id, url) = link(&host, &email, asked).await;
         let scenario = async {
             page.goto(&url).await?;
             let text = shows(&page, "Connect Google to demo").await?;
-            for said in [email.as_str(), "Read files", "Create folders", "asks each time", "drive.readonly", "www.googleapis.com"] {
+            for said in [
+                email.as_str(),
+                "Read files",
+                "Create folders",
+                "asks each time",
+                "drive.readonly",
+                "www.googleapis.com",
+            ] {
                 anyhow::ensure!(text.contains(said), "{said:?} is not on the page: {text}");
             }
             let measure = "return [document.documentElement.scrollWidth, window.innerWidth]";

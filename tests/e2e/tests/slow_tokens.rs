@@ -115,10 +115,15 @@ impl Given {
             "#,
             issuer.url
         );
-        let repoint =
-            [("thief.api", url.as_str()), ("thief.authorize", &issuer.url), ("thief.token", &url), ("thief.revoke", &url)];
+        let repoint = [
+            ("thief.api", url.as_str()),
+            ("thief.authorize", &issuer.url),
+            ("thief.token", &url),
+            ("thief.revoke", &url),
+        ];
         let host = Host::with(&registry, &repoint, Limits::default()).await.expect("a host");
-        let [file] = <[_; 1]>::try_from(tokio::task::block_in_place(|| connectors(&["tests/guests/thief"]))).expect("one");
+        let [file] =
+            <[_; 1]>::try_from(tokio::task::block_in_place(|| connectors(&["tests/guests/thief"]))).expect("one");
         let bytes = std::fs::read(file).expect("a file");
         host.runtime.install(&host.caller, bytes, Word::UNSIGNED).await.expect("installed");
         let client = [("client_id", "sallyport"), ("client_secret", SECRET)];
@@ -181,7 +186,10 @@ fn tokens_of_five_seconds_are_refreshed_once_each_time_and_an_old_one_that_comes
         let Some(given) = Given::new(&[("ACCESS_SECONDS", "5"), ("ROTATE", "on")]).await else { return };
         let connection = given.connected().await.expect("connected");
         let exchange = &given.between.asked("authorization_code")[0];
-        assert!(exchange.get("code_verifier").is_some_and(|verifier| verifier.len() >= 43), "the issuer insists on PKCE");
+        assert!(
+            exchange.get("code_verifier").is_some_and(|verifier| verifier.len() >= 43),
+            "the issuer insists on PKCE"
+        );
         assert_eq!(given.reads(&connection).await, Some(200));
         for round in 1..=2 {
             tokio::time::sleep(Duration::from_millis(5_500)).await;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -184,6 +185,10 @@ impl Door {
     }
 }
 
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
 fn at(connection: &ConnectionId) -> Authority {
     Authority {
         caller: ann(),
@@ -296,11 +301,11 @@ async fn a_return_that_is_foreign_replayed_late_or_from_another_browser_is_refus
 
     let late = door.link(&ann(), |_| {}).await.expect("a link");
     let away = door.away(&late).await;
-    door.clock.advance(11 * 60 * 1000);
+    door.clock.advance(millis(11 * 60 * 1000));
     let refused = door.back(&away, With::Code("the-code")).await;
     assert!(matches!(refused, Err(ConsentError::StateExpired)), "{refused:?}");
     let old = door.link(&ann(), |_| {}).await.expect("a link");
-    door.clock.advance(16 * 60 * 1000);
+    door.clock.advance(millis(16 * 60 * 1000));
     assert!(matches!(door.agree(&old).await, Err(ConsentError::Gone)));
     assert_eq!(door.tokens().len(), 1);
 }
@@ -430,7 +435,7 @@ async fn two_tokens_of_one_consent_are_kept_and_refreshed_each_by_itself() {
     assert_eq!(door.attached(id, "user").await, "Bearer xoxp-the-users-token");
     assert_eq!(door.attached(id, "bot").await, "Bearer xoxb-the-bot-token");
 
-    door.clock.advance(43_200_000);
+    door.clock.advance(millis(43_200_000));
     assert_eq!(door.attached(id, "bot").await, "Bearer xoxb-the-next-token");
     assert_eq!(door.attached(id, "user").await, "needs-reauth", "200 and `ok: false` is no token");
     assert_eq!(door.attached(id, "bot").await, "Bearer xoxb-the-next-token", "that one is the other's");
@@ -500,7 +505,7 @@ async fn json_with_basic_and_no_word_of_how_long_is_refreshed_when_the_service_r
     );
 
     let id = &connected.connection.id;
-    door.clock.advance(90 * 24 * 3_600_000);
+    door.clock.advance(millis(90 * 24 * 3_600_000));
     assert_eq!(door.attached(id, "user").await, "Bearer ntn_first_token", "nobody said that it ends");
     let found = door.store.connection(&ann().tenant, id).await.unwrap();
     let digest = crate::ports::Catalog::live(&*door.store, &found.connector).await.unwrap().digest;
@@ -633,7 +638,7 @@ async fn a_service_accounts_assertions_are_signed_here_and_go_where_the_registry
 
     let id = &connected.connection.id;
     assert_eq!(door.attached(id, "user").await, "Bearer ya29.token-0");
-    door.clock.advance(3_600_000);
+    door.clock.advance(millis(3_600_000));
     assert_eq!(door.attached(id, "user").await, "Bearer ya29.token-1", "by another assertion");
     assert_eq!(door.tokens().len(), 2);
 }
@@ -678,7 +683,7 @@ async fn enabling_more_later_asks_for_what_is_missing_and_keeps_what_there_is() 
     let grant = door.store.grant(&ann().tenant, &id).await.unwrap().expect("a grant");
     assert_eq!(grant.capabilities.len(), 2);
     for _ in 0..2 {
-        door.clock.advance(3_600_000);
+        door.clock.advance(millis(3_600_000));
         assert!(door.attached(&id, "user").await.starts_with("Bearer refreshed-token-"), "the old one stays good");
     }
     let link = door.link(&ann(), more).await.expect("a link");
@@ -766,7 +771,7 @@ async fn a_check_says_whether_a_connection_works_and_why_not() {
     let id = door.connected(&ann(), |_| {}).await.connection.id;
     let tenant = ann().tenant;
     assert!(door.runtime.unchecked(&tenant, 60_000).await.unwrap().is_empty(), "connecting asked");
-    door.clock.advance(61_000);
+    door.clock.advance(millis(61_000));
     assert_eq!(door.runtime.unchecked(&tenant, 60_000).await.unwrap(), [id.clone()]);
     let checked = door.runtime.check(&tenant, &id).await.unwrap();
     assert_eq!((checked.state, checked.reason.as_deref()), (ConnectionState::Active, None));

@@ -195,9 +195,10 @@ pub fn access(access: Access) -> &'static str {
 
 fn label(method: &AuthMethod) -> &'static str {
     match method {
-        AuthMethod::OAuth2Code(_) => "OAuth access token",
-        AuthMethod::ServiceAccount => "Service account",
-        _ => "Token",
+        AuthMethod::OAuth2Code(_) => "Consent at the service",
+        AuthMethod::TokenFragment { .. } => "Consent at the service, the older way",
+        AuthMethod::ServiceAccount => "A service account's key",
+        _ => "A token, pasted",
     }
 }
 

@@ -220,9 +220,15 @@ function connection_card(connection) {
   const card = element("article", { className: "connection" },
     element("strong", { textContent: `${connection.name} · ${connection.connector}` }),
     element("div", { textContent: `${connection.account_name} — ${connection.owner === "workspace" ? "the workspace's" : "a person's"}, ${connection.state}` }),
+    element("div", { className: "error", textContent: connection.reason ?? "" }),
     element("div", { className: "note", textContent: connection.granted.map((c) => `${c.id} (${c.setting})`).join(", ") || "nothing granted" }),
     line);
   card.dataset.connection = connection.id;
+  if (["needs-reauth", "revoked"].includes(connection.state)) {
+    const button = element("button", { textContent: "Connect again" });
+    button.onclick = () => consent({ connection: connection.id }, line);
+    card.append(button);
+  }
   if (sync) {
     line.textContent = sync.running
       ? `Synchronising: ${sync.documents} documents so far; ${sync.to_embed} to embed`
@@ -258,18 +264,18 @@ async function prepare_connect() {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const capabilities = [...form.querySelectorAll("[name=capability]:checked")].map((box) => box.value);
-    try {
-      await api("POST", "/v1/connections", { connector: form.connector.value, auth: form.auth.value, name: form.name.value, owner: form.owner.value, token: form.token.value, capabilities });
-      form.reset();
-      chosen();
-      $(".error", form).textContent = "";
-      $("#connect").open = false;
-    } catch (error) {
-      $(".error", form).textContent = error.message;
-    }
-    form.token.value = "";
-    refresh_connections();
+    await consent({ connector: form.connector.value, auth: form.auth.value, name: form.name.value || undefined, owner: form.owner.value, capabilities }, $(".error", form));
   };
+}
+
+// What a consent means is read on the host's own page, which needs no script; it leads back here.
+async function consent(asked, complaint) {
+  try {
+    const link = await api("POST", "/v1/connections/link", { ...asked, return_to: `${location.origin}/` });
+    location.assign(link.url);
+  } catch (error) {
+    complaint.textContent = error.message;
+  }
 }
 
 /* ---- who ---- */
