@@ -49,7 +49,10 @@ impl Credentials {
         let plain: BTreeMap<&str, &str> = fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         let bytes = Zeroizing::new(serde_json::to_vec(&plain).expect("strings are JSON"));
         let sealed = self.inner.keyring.seal_secret(Place::Client(tenant, provider), &bytes).await?;
-        Ok(self.inner.vault.put_client(tenant, provider, &sealed).await?)
+        self.inner.vault.put_client(tenant, provider, &sealed).await?;
+        // Its fields stand in what is ready.
+        self.inner.seen.lock().clear();
+        Ok(())
     }
 
     /// Whose client this tenant uses at a provider: a name that is equal for all who share it.

@@ -101,7 +101,7 @@ struct Opened {
 
 /// Why a secret is of no use any more.
 #[derive(Clone, Copy)]
-enum Lost<'a> {
+pub(crate) enum Lost<'a> {
     /// It ended, or nobody can tell.
     Unusable(&'a str),
     /// The service says that somebody took the access back.
@@ -294,10 +294,10 @@ impl Credentials {
         manifest: &Manifest,
         slot: &SlotName,
         used: &Attached,
-        why: &str,
+        lost: Lost<'_>,
     ) -> CredentialError {
         match flavour(connection, manifest, slot) {
-            Ok((_, credential)) => self.inner.give_up(at, credential, &used.opened, Lost::TakenBack(why)).await,
+            Ok((_, credential)) => self.inner.give_up(at, credential, &used.opened, lost).await,
             Err(error) => error,
         }
     }

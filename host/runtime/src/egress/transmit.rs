@@ -159,12 +159,12 @@ impl Egress {
             return Ok(());
         };
         if meaning == Meaning::Reauth || pace.renewed {
-            let why = if pace.renewed {
-                "the service refuses a token that was just refreshed"
+            let lost = if pace.renewed {
+                Lost::Unusable("the service refuses a token that was just refreshed")
             } else {
-                "the service says that the authorisation is gone"
+                Lost::TakenBack("the service says that the authorisation is gone")
             };
-            return Err(self.credentials.refused(at, &ready.connection, &manifest, &slot, &used, why).await.into());
+            return Err(self.credentials.refused(at, &ready.connection, &manifest, &slot, &used, lost).await.into());
         }
         pace.renewed = true;
         ready.attached = Some(self.credentials.renew(at, &ready.connection, &manifest, &slot, &used).await?);

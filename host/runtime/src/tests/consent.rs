@@ -96,7 +96,8 @@ impl Door {
             text = text.replace(own_way(), way);
         }
         let manifest = Manifest::from_toml(&text).expect("the test's manifest");
-        let schema = json!({ "type": "object" });
+        let text = json!({ "type": "string" });
+        let schema = json!({ "type": "object", "properties": { "name": text, "list": text, "id": text } });
         let tool = |name: &str| json!({ "name": name, "title": name, "description": "For tests.", "input": schema, "output": schema });
         let tools = json!(["list_items", "create_item", "trash_item"].map(tool));
         let guest = Guest { account, ..Guest::default() };
