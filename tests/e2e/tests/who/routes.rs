@@ -83,7 +83,8 @@ fn table(named: &Named) -> Vec<Line> {
         line("POST", "/v1/connections", "", connect, OWN_ADMINS),
         line("POST", "/v1/connections/link", "", json!({ "connector": "trello", "owner": "workspace" }), OWN_ADMINS),
         line("POST", "/v1/connections/link", "", json!({ "connection": workspace }), ADMINS),
-        line("POST", "/v1/connections/link", "", json!({ "connection": own }), OWN),
+        // Whose account it is connects it again, and nobody else.
+        line("POST", "/v1/connections/link", "", json!({ "connection": own }), [401, 401, PAST, 404, 404, 404, 401]),
         line("GET", "/v1/connections/link/{id}", link, none(), OWN),
         line("GET", "/v1/connections/{id}", workspace, none(), SEEN),
         line("GET", "/v1/connections/{id}", own, none(), OWN),
@@ -143,7 +144,9 @@ fn every_route_is_for_those_whom_the_table_names() {
         ];
 
         let account = host.simulation.token_for(Provider::Trello, "hugo@larkfield.example", Duration::from_secs(3600));
-        let body = json!({ "connector": "trello", "owner": "me", "name": "Mel's", "token": account.access_token });
+        let body = json!({
+            "connector": "trello", "auth": "oauth", "owner": "me", "name": "Mel's", "token": account.access_token,
+        });
         let own = host.send("POST", "/v1/connections", Some(&member), Some(&body)).await.ok();
         let ask = json!({ "connector": "trello", "owner": "me" });
         let link = host.send("POST", "/v1/connections/link", Some(&member), Some(&ask)).await.ok();
