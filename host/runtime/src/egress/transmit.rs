@@ -15,6 +15,7 @@ use super::{Authorised, Egress, EgressError, LONGEST_WAIT, Permit, Ready, Refusa
 use crate::answers::{Meaning, meaning};
 use crate::authority::Authority;
 use crate::connection::ConnectionState;
+use crate::credentials::Lost;
 use crate::wire::Broken;
 
 /// How one exchange ended without an answer that can be given.
