@@ -19,7 +19,7 @@
 //! use sallyport::ids::{ConnectorId, SlotName, ToolName};
 //! use sallyport::invoke::{Connect, SyncOptions};
 //! use sallyport::keys::{MasterFile, Secret};
-//! use sallyport::ports::{Catalog, DecisionKind, Directory, Journal, Limiter, Sink, Vault};
+//! use sallyport::ports::{Catalog, DecisionKind, Directory, Journal, Limiter, Links, Sink, Vault};
 //! use sallyport::tool::{Outcome, ToolCall, Tools, Verdict};
 //! use sallyport::{Caller, Ports, Runtime};
 //!
@@ -30,7 +30,7 @@
 //!     token: String,
 //! ) -> Result<(), Box<dyn std::error::Error>>
 //! where
-//!     S: Catalog + Directory + Journal + Limiter + Sink + Vault + 'static,
+//!     S: Catalog + Directory + Journal + Limiter + Links + Sink + Vault + 'static,
 //! {
 //!     let runtime = Runtime::builder(Ports::all(store), MasterFile::open_or_create("data/master.key".as_ref())?)
 //!         .component_cache("data/components")
@@ -46,8 +46,8 @@
 //!             name: None,
 //!             secrets: BTreeMap::from([(SlotName::new("user")?, secret)]),
 //!             capabilities: None, // everything that reads
-
-//!             constraints: Constraints::default(),//!             settings: BTreeMap::new(),
+//!             constraints: Constraints::default(),
+//!             settings: BTreeMap::new(),
 //!             audience: Vec::new(),
 //!         })
 //!         .await?;

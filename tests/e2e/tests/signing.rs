@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::StatusCode;
 use sallyport_e2e::{Answer, Host, block_on, connectors, fails, output, succeeds};
 use sallyport_pack::sealed::{self, Sealed};
+use sallyport_store::accounts::Holder;
 use serde_json::{Value, json};
 
 /// The demo's admin, and somebody who is none.
@@ -85,9 +86,9 @@ fn an_unsigned_file_takes_an_operators_word_and_a_signed_one_stays_its_publisher
 }
 
 /// Posts a connector file as somebody.
-async fn post(host: &Host, email: &str, query: &str, file: &Path) -> Answer {
+async fn post(host: &Host, token: &str, query: &str, file: &Path) -> Answer {
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let request = client.post(format!("{}/v1/connectors{query}", host.url)).bearer_auth(host.token(email).await);
+    let request = client.post(format!("{}/v1/connectors{query}", host.url)).bearer_auth(token);
     let response = request.body(std::fs::read(file).expect("the file")).send().await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     Answer { status, headers, text: response.text().await.expect("a body") }
@@ -122,23 +123,29 @@ fn a_wider_version_waits_until_an_admin_approves_what_was_shown() {
         assert_eq!((&live["version"], &live["waiting"]), (&json!("0.2.0"), &Value::Null));
         assert!(fails(&["--data", &data, "plugin", "approve", "trello"]).contains("waits"));
 
-        // The same over HTTP.
+        // The same over HTTP, for whoever runs the host: it has more tenants than one.
+        let operator = host.app.accounts().create_key(Holder::Operator, "tests").await.expect("a key");
+        let (operator, hugo) = (operator.reveal(), host.token(HUGO).await);
+        let approve = |shown: Value| {
+            let (host, operator) = (&host, operator.to_owned());
+            async move { host.send("POST", "/v1/connectors/trello/approve", Some(&operator), Some(&shown)).await }
+        };
         let wider = version(dir.path(), "0.3.0", 2);
-        let refused = post(&host, HUGO, "?unsigned=true", &wider).await;
+        let refused = post(&host, &hugo, "?unsigned=true", &wider).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
-        let refused = post(&host, INES, "", &wider).await;
+        let refused = post(&host, operator, "", &wider).await;
         assert_eq!((refused.status, refused.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "unsigned"));
-        let refused = post(&host, INES, "?unsined=true", &wider).await;
+        let refused = post(&host, operator, "?unsined=true", &wider).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-        let waiting = post(&host, INES, "?unsigned=true", &wider).await.ok();
+        let waiting = post(&host, operator, "?unsigned=true", &wider).await.ok();
         assert_eq!((&waiting["version"], &waiting["waiting"]["version"]), (&json!("0.2.0"), &json!("0.3.0")));
         let path = "/v1/connectors/trello/approve";
         let shown = json!({ "digest": waiting["waiting"]["digest"] });
         assert_eq!(host.post(HUGO, path, &shown).await.status, StatusCode::FORBIDDEN);
         let other = json!({ "digest": "0".repeat(64) });
-        assert_eq!(host.post(INES, path, &other).await.status, StatusCode::CONFLICT);
-        let approved = host.post(INES, path, &shown).await.ok();
+        assert_eq!(approve(other).await.status, StatusCode::CONFLICT);
+        let approved = approve(shown.clone()).await.ok();
         assert_eq!((&approved["version"], &approved["waiting"]), (&json!("0.3.0"), &Value::Null));
-        assert_eq!(host.post(INES, path, &shown).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(approve(shown).await.status, StatusCode::NOT_FOUND);
     });
 }

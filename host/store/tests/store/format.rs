@@ -1,6 +1,6 @@
 //! Formats on disk: a directory of each one is opened for ever.
 //!
-//! `tests/data/format-2` was written by [`write_sample`]. For a new format, run this module's tests with
+//! `tests/data/format-3` was written by [`write_sample`]. For a new format, run this module's tests with
 //! `SALLYPORT_KEEP_SAMPLE=<an empty folder>` and check in what is there then, beside the earlier ones.
 
 use std::collections::BTreeMap;
@@ -12,16 +12,18 @@ use sallyport::caller::Role;
 use sallyport::connection::{Constraints, Grant, Owner, Setting};
 use sallyport::document::{Access, AccessEntry, Change, Content, Level, Principal};
 use sallyport::ids::{
-    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, MasterId, Publisher, SlotName, SourceId,
-    StreamId, SubjectId, Timestamp,
+    CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, InvocationId, LinkId, MasterId, Publisher, SlotName,
+    SourceId, StreamId, SubjectId, Timestamp,
 };
 use sallyport::ports::{
-    Batch, BodyRef, Bucket, Catalog, Directory, Durability, Effect, EffectState, Entry, Event, Filter, Finish, Hold,
-    Installed, Journal, Limiter, Rate, SealedBody, Sink, State, StoreError, Vault, WrappedKey,
+    Asker, Batch, BodyRef, Bucket, Catalog, Directory, Durability, Effect, EffectState, Entry, Event, Filter, Finish,
+    Hold, Installed, Journal, Limiter, Link, LinkAsk, LinkStatus, Links, Rate, SealedBody, Sink, State, StoreError,
+    Vault, WrappedKey,
 };
 use sallyport_agent::ports::{Conversations, Documents, Turn, TurnOutcome};
 use sallyport_index::{ChunkStore, Recipe};
 use sallyport_store::accounts::{Holder, User};
+use sallyport_store::events::NewEvent;
 use sallyport_store::{OpenError, Store};
 
 use crate::given::{
@@ -36,10 +38,41 @@ fn publisher() -> Publisher {
     "19".repeat(32).parse().unwrap()
 }
 
+/// Somebody's attempt to connect.
+fn link() -> Link {
+    let ann = caller("ann@acme.test");
+    Link {
+        id: LinkId::new("a-hash"),
+        tenant: tenant(),
+        by: Asker { subject: ann.subject, emails: ann.emails, roles: ann.roles },
+        ask: LinkAsk {
+            connector: ConnectorId::new("google-drive").unwrap(),
+            auth: "oauth".into(),
+            owner: Owner::Workspace,
+            name: None,
+            capabilities: BTreeMap::new(),
+            constraints: Constraints::default(),
+            settings: BTreeMap::new(),
+            audience: Vec::new(),
+            connection: None,
+            return_to: None,
+        },
+        browser: None,
+        flight: None,
+        status: LinkStatus::Waiting,
+        created: Timestamp(1),
+        expires: Timestamp(u64::MAX / 2),
+        version: 1,
+    }
+}
+
 /// Puts something into every table.
 async fn write_sample(store: &Store) {
     let accounts = store.accounts();
     accounts.create_tenant(&tenant(), "Acme").await.unwrap();
+    store.put_link(&link()).await.unwrap();
+    let declined = Link { status: LinkStatus::Declined, ..link() };
+    store.swap_link(&declined).await.unwrap();
     accounts.create_key(Holder::Service(tenant()), "service").await.unwrap();
     let ann = caller("ann@acme.test");
     let user = User {
@@ -221,6 +254,15 @@ async fn check_format_2(store: &Store) {
     assert_eq!(store.bytes(&waiting.digest).await.unwrap(), NEXT);
 }
 
+/// What format 3 added.
+async fn check_format_3(store: &Store) {
+    let kept = store.link(&link().id).await.unwrap();
+    assert_eq!(kept, Link { status: LinkStatus::Declined, version: 2, ..link() });
+    let events = store.accounts().events(&tenant(), 0, 10).await.unwrap();
+    let told = NewEvent::Link { link: link().id, status: LinkStatus::Declined };
+    assert_eq!(events.into_iter().map(|event| event.what).collect::<Vec<_>>(), [told]);
+}
+
 #[tokio::test]
 async fn a_sample_holds_something_of_everything() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,6 +281,7 @@ async fn a_sample_holds_something_of_everything() {
         copy(&folder.path().join("connectors"), &kept.join("connectors"));
     }
     let store = Store::open(folder.path()).unwrap();
+    check_format_3(&store).await;
     check_format_2(&store).await;
     check_sample(&store).await;
 }
@@ -269,6 +312,14 @@ async fn a_directory_of_format_2_is_opened() {
     check_sample(&store).await;
 }
 
+#[tokio::test]
+async fn a_directory_of_format_3_is_opened() {
+    let (_folder, store) = kept(3);
+    check_format_3(&store).await;
+    check_format_2(&store).await;
+    check_sample(&store).await;
+}
+
 #[test]
 fn a_newer_format_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -276,7 +327,7 @@ fn a_newer_format_is_left_alone() {
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 2 })), "{refused:?}");
+    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 3 })), "{refused:?}");
     let tenants: u64 = db.query_row("SELECT count(*) FROM tenants", [], |row| row.get(0)).unwrap();
     assert_eq!(tenants, 0);
 }
