@@ -10,7 +10,6 @@ use sallyport_store::accounts::Holder;
 use serde_json::{Value, json};
 
 /// The demo's admin, and somebody who is none.
-const INES: &str = "ines@larkfield.example";
 const HUGO: &str = "hugo@larkfield.example";
 
 fn text(path: &Path) -> &str {

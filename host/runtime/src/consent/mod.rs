@@ -96,7 +96,7 @@ pub enum Next {
         browser: Secret,
     },
     /// It is connected.
-    Done(Connected),
+    Done(Box<Connected>),
 }
 
 /// Somebody is connected.
@@ -235,12 +235,12 @@ impl Runtime {
         let auth = resolved.auth()?.clone();
         let scopes = to_ask(resolved.manifest(), &auth, &resolved.link.ask.capabilities, resolved.before.as_ref());
         if resolved.before.as_ref().is_some_and(|before| before.usable) && scopes.values().all(Vec::is_empty) {
-            return self.settle_link(resolved, BTreeMap::new()).await.map(Next::Done);
+            return self.settle_link(resolved, BTreeMap::new()).await.map(|done| Next::Done(done.into()));
         }
         match &auth.method {
             AuthMethod::Token { pattern, .. } => {
                 let secrets = pasted(&auth, pattern.as_deref(), choice.pasted)?;
-                self.settle_link(resolved, secrets).await.map(Next::Done)
+                self.settle_link(resolved, secrets).await.map(|done| Next::Done(done.into()))
             }
             AuthMethod::ServiceAccount => {
                 let key_file = choice.pasted.into_iter().next();
@@ -248,7 +248,7 @@ impl Runtime {
                     key_file.ok_or_else(|| ConsentError::Choice("paste the service account's key file".into()))?;
                 let asked = scopes.get(&slot).cloned().unwrap_or_default();
                 let secret = self.credentials().of_key_file(resolved.manifest(), key_file, &asked).await?;
-                self.settle_link(resolved, BTreeMap::from([(slot, secret)])).await.map(Next::Done)
+                self.settle_link(resolved, BTreeMap::from([(slot, secret)])).await.map(|done| Next::Done(done.into()))
             }
             _ => self.depart(resolved, &auth, scopes, &choice.redirect).await,
         }

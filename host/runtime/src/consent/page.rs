@@ -144,7 +144,7 @@ pub(super) fn page(
     ConsentPage {
         connector: manifest.connector.name.clone(),
         version: installed.version.clone(),
-        publisher: installed.publisher.clone(),
+        publisher: installed.publisher,
         digest: installed.digest.clone(),
         provider: provider.map_or_else(|| manifest.connector.provider.to_string(), |provider| provider.name.clone()),
         tenant: link.tenant.to_string(),

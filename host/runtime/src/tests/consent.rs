@@ -773,7 +773,7 @@ async fn a_check_says_whether_a_connection_works_and_why_not() {
     let tenant = ann().tenant;
     assert!(door.runtime.unchecked(&tenant, 60_000).await.unwrap().is_empty(), "connecting asked");
     door.clock.advance(millis(61_000));
-    assert_eq!(door.runtime.unchecked(&tenant, 60_000).await.unwrap(), [id.clone()]);
+    assert_eq!(door.runtime.unchecked(&tenant, 60_000).await.unwrap(), std::slice::from_ref(&id));
     let checked = door.runtime.check(&tenant, &id).await.unwrap();
     assert_eq!((checked.state, checked.reason.as_deref()), (ConnectionState::Active, None));
     assert!(door.runtime.unchecked(&tenant, 60_000).await.unwrap().is_empty());

@@ -75,7 +75,7 @@ async fn a_rotation_wraps_every_data_key_anew_and_the_old_master_key_is_gone() {
     assert_eq!((rotated.removed, rotated.rewrapped), (vec![MasterId::FIRST], keys as u64));
     assert_eq!((world.wrapped_by(&MasterId::FIRST).await, world.wrapped_by(&rotated.master).await), (0, keys));
     let (file, keyring) = world.process();
-    assert_eq!(file.ids(), [rotated.master.clone()]);
+    assert_eq!(file.ids(), std::slice::from_ref(&rotated.master));
     world.opens(&keyring).await;
     let again = world.rotation().run(&|_| ()).await.expect("rotated again");
     assert_eq!(again.removed, [rotated.master]);
@@ -130,7 +130,7 @@ async fn a_process_that_runs_reads_and_stores_through_a_rotation_that_it_was_not
     let new = ConnectionId::new("con_new");
     let (secret, body) = seal(&running, &new).await.expect("with the new master key");
     assert_eq!(world.wrapped_by(&MasterId::FIRST).await, 0);
-    assert_eq!(old.ids(), [rotated.master.clone()]);
+    assert_eq!(old.ids(), std::slice::from_ref(&rotated.master));
     let (_, fresh) = world.process();
     let place = Place::Slot(&OWN, &new, &USER);
     assert_eq!(&fresh.open_secret(place, &secret).await.expect("opened")[..], b"the secret");
