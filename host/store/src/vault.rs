@@ -127,9 +127,7 @@ impl Vault for Store {
     async fn client(&self, tenant: Option<&TenantId>, provider: &str) -> StoreResult<Option<SealedSecret>> {
         let (tenant, provider) = (scope(tenant), provider.to_owned());
         let read = self.db.look(move |db| {
-            // The operator's name is '', which sorts below the tenant's own.
-            let sql = "SELECT sealed, nonce, ciphertext, generation FROM clients
-                WHERE provider = ?1 AND tenant IN (?2, '') ORDER BY tenant DESC LIMIT 1";
+            let sql = "SELECT sealed, nonce, ciphertext, generation FROM clients WHERE provider = ?1 AND tenant = ?2";
             one_sealed(db, sql, params![provider, tenant])
         });
         Ok(read.await?)

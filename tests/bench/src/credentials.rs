@@ -110,7 +110,7 @@ async fn attached(setup: &Setup) -> anyhow::Result<Figure> {
         name: "a secret made ready for a request, warm",
         value: Times::of(&warm)?.words(),
         beside: format!("the first after a quarter of a second, which asks the vault: {}", Times::of(&cold)?.words()),
-        target: Some("5 µs"),
+        target: Some("≤ 5 µs"),
     })
 }
 
@@ -145,7 +145,7 @@ async fn waited(setup: &Setup) -> anyhow::Result<Figure> {
         name: "64 tasks of 4 hosts on one data directory (in one process here) at an ended token: refreshes, and the longest wait beyond the provider's answer",
         value: format!("{refreshes} refresh; {:+.1} ms", (most.as_secs_f64() - PROVIDER.as_secs_f64()) * 1000.0),
         beside: format!("the provider answers after {} ms", PROVIDER.as_millis()),
-        target: Some("1 refresh; 50 ms"),
+        target: Some("1 refresh; ≤ 50 ms"),
     })
 }
 
@@ -242,6 +242,8 @@ async fn attaches(
             while !over.load(Ordering::Relaxed) || (took.len() < 1_000 && began.elapsed() < Duration::from_secs(10)) {
                 let id = &connections[next.fetch_add(1, Ordering::Relaxed) % connections.len()];
                 took.extend(runtime.measure_attach(&host.caller, id, &slot, 1).await?);
+                // Nothing here waits for anything: others would never have their turn.
+                tokio::task::yield_now().await;
             }
             anyhow::Ok(took)
         })

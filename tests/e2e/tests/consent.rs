@@ -1,9 +1,12 @@
 //! Connecting by consent, over HTTP: the link, the host's page, the simulated provider's, the way back.
 
+use std::process::Stdio;
+
 use reqwest::{StatusCode, Url};
 use sallyport_e2e::{Answer, Browser, Host, Page, block_on};
 use sallyport_simulate::Seed;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const ANA: &str = "ana@marlow.example";
 
@@ -167,6 +170,31 @@ fn what_was_declined_is_over_and_what_is_asked_wrongly_says_how() {
             assert_eq!(answer.code(), code, "{body}: {}", answer.text);
         }
         assert_eq!(given.host.get(ANA, "/v1/connections/link/absent").await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn the_command_line_prints_a_link_and_waits_for_whoever_follows_it() {
+    block_on(async {
+        let given = Given::new().await;
+        let listen = given.host.url.trim_start_matches("http://");
+        let mut command = tokio::process::Command::new(sallyport_e2e::program());
+        command.args(["--data", given.host.data(), "--tenant", "demo", "--listen", listen, "--output", "json"]);
+        command.args(["connect", "google-drive", "--link", "--owner", &given.member, "--name", "By link"]);
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let url = lines.next_line().await.expect("a line").expect("a link");
+        assert!(url.starts_with(&format!("{}/connect/", given.host.url)), "{url}");
+        let browser = Browser::default();
+        let door = given.to_the_door(&browser, &url).await;
+        assert_eq!(browser.get(door).await.status, StatusCode::OK);
+        let mut said = String::new();
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            said.push_str(&line);
+        }
+        let made: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert_eq!((made[0]["name"].as_str(), made[0]["state"].as_str()), (Some("By link"), Some("active")));
+        assert!(child.wait().await.expect("it ends").success());
     });
 }
 

@@ -32,6 +32,9 @@ fn every_figure_is_measured_beside_another() {
             "≤ the limit + 16 MiB",
             "< 20 %",
             "0 in 10,000 runs",
+            "≤ 5 µs",
+            "1 refresh; ≤ 50 ms",
+            "none waits for another's refresh",
             "0 failed"
         ]
     );

@@ -93,8 +93,8 @@ pub trait Vault: Send + Sync {
     /// Gives it back.
     async fn release(&self, at: &Authority, slot: &SlotName, lease: &Lease) -> StoreResult<()>;
 
-    /// A registered client's fields (client id, secret, key) for a provider: the tenant's own, else the operator's
-    /// (tenant `None`). Sealed like a secret.
+    /// A registered client's fields (client id, secret, key) for a provider: this tenant's own and no other, or the
+    /// operator's (tenant `None`). Sealed like a secret, for whoever it is.
     async fn client(&self, tenant: Option<&TenantId>, provider: &str) -> StoreResult<Option<SealedSecret>>;
     /// Replaces it.
     async fn put_client(&self, tenant: Option<&TenantId>, provider: &str, sealed: &SealedSecret) -> StoreResult<()>;

@@ -211,7 +211,7 @@ async fn check_sample(store: &Store) {
     let mut at = authority(&drive.id);
     let secret = store.secret(&at, &SlotName::new("user").unwrap()).await.unwrap().unwrap();
     assert_eq!((secret.ciphertext.as_slice(), secret.generation), (&b"sealed"[..], 1));
-    assert_eq!(store.client(Some(&tenant()), "google").await.unwrap().unwrap().ciphertext, b"client");
+    assert_eq!(store.client(None, "google").await.unwrap().unwrap().ciphertext, b"client");
     assert_eq!(store.data_key(Some(&tenant()), None).await.unwrap().unwrap().ciphertext, b"wrapped");
 
     let recipe = Recipe::new("test/1");
