@@ -7,6 +7,7 @@ use std::time::Duration;
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use sallyport_e2e::{Running, block_on, chromium, program};
+use serde_json::json;
 
 /// The demo as README starts it; gives the address that it prints.
 fn demo(data: &str) -> (Running, String) {
@@ -109,8 +110,10 @@ async fn name_somebody(page: &Client) -> anyhow::Result<()> {
     field.send_keys(&format!("{email}{}", Key::Enter)).await?;
     let again = wait().for_element(Locator::Css(&row(":has(button.quiet)"))).await?;
     anyhow::ensure!(again.text().await?.contains("an admin"), "{}", again.text().await?);
-    let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
-    anyhow::ensure!(page.execute(fits, vec![]).await? == true, "the page is wider than a phone");
+    let wider = "return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > \
+                 window.innerWidth).map(one => one.outerHTML.slice(0, 120))";
+    let wider = page.execute(wider, vec![]).await?;
+    anyhow::ensure!(wider == json!([]), "the page is wider than a phone: {wider:#}");
     Ok(())
 }
 
