@@ -1,5 +1,5 @@
 //! The host's consent page in a real browser: on a phone's width, without script, by the keyboard alone; and the one page
-//! that needs script, which reads the token behind the `#`.
+//! that needs script, which reads the token behind the `#`. What it looked like is kept in `tests/e2e/screenshots`.
 
 use std::path::Path;
 use std::time::Duration;
