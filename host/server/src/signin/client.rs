@@ -9,11 +9,12 @@ use openidconnect::{
     Scope, SubjectIdentifier, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use sallyport::keys::Secret;
+use sallyport::wire::chain;
 use url::Url;
 
 use super::Proofs;
 use super::error::{IdTokenError, SignInError};
-use super::http::{HttpError, words};
+use super::http::HttpError;
 use super::issuer::{Issuers, Metadata};
 use super::pin::Pin;
 use super::token::{Others, Person};
@@ -90,7 +91,7 @@ impl Client<'_> {
             request.request_async(&http).await.map_err(|error| match error {
                 UserInfoError::Request(error) => self.failed(error),
                 UserInfoError::Response(status, ..) => self.unusable(format!("its user info answers {status}")),
-                other => self.unusable(format!("its user info: {}", words(&other))),
+                other => self.unusable(format!("its user info: {}", chain(&other))),
             })?;
         person.add(&info);
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use openidconnect::{HttpRequest, HttpResponse};
+use sallyport::wire::chain;
 
 /// How long an issuer may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,24 +62,10 @@ fn client() -> Result<reqwest::Client, String> {
         .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")))
         .timeout(TIMEOUT)
         .build()
-        .map_err(|error| format!("no TLS: {} (are ca-certificates installed?)", words(&error)))
+        .map_err(|error| format!("no TLS: {} (are ca-certificates installed?)", chain(&error)))
 }
 
 fn failed(error: reqwest::Error) -> HttpError {
     // The address may hold a code; whoever tells this names the issuer.
-    HttpError::Failed(words(&error.without_url()))
-}
-
-/// An error with its causes, in one line.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = inner.source();
-    }
-    text
+    HttpError::Failed(chain(&error.without_url()))
 }

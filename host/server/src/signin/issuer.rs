@@ -14,11 +14,12 @@ use openidconnect::{
     AdditionalProviderMetadata, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadata,
 };
 use parking_lot::Mutex;
+use sallyport::wire::chain;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::error::SignInError;
-use super::http::{Http, HttpError, words};
+use super::http::{Http, HttpError};
 use crate::origin::is_loopback;
 
 /// How long a discovery document and its keys are believed.
@@ -168,7 +169,7 @@ impl From<DiscoveryError<HttpError>> for Failed {
             DiscoveryError::Response(status, ..) if status.is_server_error() => {
                 Self::Unreachable(format!("it answers {status}"))
             }
-            other => Self::Unusable(words(&other)),
+            other => Self::Unusable(chain(&other)),
         }
     }
 }
