@@ -73,6 +73,7 @@
 
 pub mod admission;
 pub mod answers;
+pub mod audit;
 pub mod authority;
 pub mod blame;
 pub mod caller;

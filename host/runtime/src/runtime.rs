@@ -154,7 +154,8 @@ impl Builder {
         let cache = self.cache.as_deref().map(Cache::open).transpose()?;
         let registry = Arc::new(self.registry);
         let wire = Arc::new(Wire::with_lookup(self.wire, self.lookup));
-        let keyring = Arc::new(Keyring::new(self.masters, Arc::clone(&ports.vault)));
+        let keyring =
+            Arc::new(Keyring::new(self.masters, Arc::clone(&ports.vault)).audited(Arc::clone(&ports.journal)));
         let credentials = Credentials::new(
             Arc::clone(&keyring),
             Arc::clone(&ports.vault),

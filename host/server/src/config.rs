@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use sallyport::engine::{ChildCompiler, Compiler, Limits, LimitsTable};
 use sallyport::ids::{ConnectorId, TenantId};
 use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::origin::is_loopback;
 
 /// The whole configuration. Unknown keys are refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub struct Config {
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks (`10.0.0.0/8`). With `public_url` they say
     /// who asks, and no more.
     pub trusted_proxies: Vec<String>,
+    /// Where events are announced. Without it they wait for whoever asks `/v1/events`.
+    pub webhook: Option<Webhook>,
     /// Where connectors are compiled. Not the file's to say.
     #[serde(skip)]
     pub compiler: Compiler,
@@ -47,6 +52,17 @@ pub struct Model {
     pub name: String,
     /// File that holds the key. `SALLYPORT_MODEL_KEY` gives the key itself.
     pub key_file: Option<PathBuf>,
+}
+
+/// Where events are announced; see [`crate::webhook`]. It takes both keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhook {
+    /// `https://…`; without TLS only on this machine.
+    pub url: Option<String>,
+    /// File that holds what deliveries are signed with: `whsec_` and base64, or any other text. A path that is not
+    /// absolute begins in the data directory.
+    pub secret_file: Option<PathBuf>,
 }
 
 /// Bounds that are the engine's pool's.
@@ -98,6 +114,22 @@ pub enum ConfigError {
         /// What it takes.
         wanted: &'static str,
     },
+    /// A key is missing that another one needs.
+    #[error("config.toml: {key} is missing, and [webhook] takes url and secret_file together")]
+    Missing {
+        /// Which key.
+        key: &'static str,
+    },
+    /// A file holds no secret of its form.
+    #[error("config.toml: {key} names {path}, which has to hold {wanted}")]
+    Secret {
+        /// Which key.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What it takes.
+        wanted: &'static str,
+    },
 }
 
 impl Config {
@@ -123,6 +155,7 @@ impl Config {
         if config.check_minutes == 0 {
             config.check_minutes = 60;
         }
+        config.webhook(data)?;
         Ok(config)
     }
 
@@ -185,6 +218,23 @@ impl Config {
         Ok(table)
     }
 
+    /// Where events are announced, and the file that holds the secret, if anywhere.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] names the key that is not there, [`ConfigError::Address`] an address that is none.
+    pub fn webhook(&self, data: &Path) -> Result<Option<(Url, PathBuf)>, ConfigError> {
+        let Some(webhook) = &self.webhook else { return Ok(None) };
+        let text = webhook.url.as_ref().ok_or(ConfigError::Missing { key: "webhook.url" })?;
+        let file = webhook.secret_file.as_ref().ok_or(ConfigError::Missing { key: "webhook.secret_file" })?;
+        let safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+        let url = Url::parse(text).ok().filter(safe).ok_or_else(|| ConfigError::Address {
+            key: "webhook.url",
+            value: text.clone(),
+            wanted: "an https address, as https://app.example/sallyport; http only to this machine",
+        })?;
+        Ok(Some((url, data.join(file))))
+    }
+
     fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if let Some(url) = variable("SALLYPORT_MODEL_URL") {
             self.model.base_url = (!url.is_empty()).then_some(url);
@@ -228,6 +278,24 @@ mod tests {
         assert!(refused("[limits]\ncpu = 1").contains("cpu"));
         assert!(refused("[limits.tenant.acme]\ninstances = 1").contains("[limits.tenant.acme]"));
         assert!(refused("[limits.connector.trello]\ncpu_tool = \"soon\"").contains("soon"));
+    }
+
+    #[test]
+    fn a_webhook_takes_both_keys_and_tls() {
+        let webhook = |text: &str| toml::from_str::<Config>(text).unwrap().webhook(Path::new("data"));
+        assert_eq!(webhook("").unwrap(), None);
+        let both = webhook("[webhook]\nurl = \"https://a.example/x\"\nsecret_file = \"secret\"").unwrap();
+        assert_eq!(both, Some((Url::parse("https://a.example/x").unwrap(), PathBuf::from("data/secret"))));
+        let here = webhook("[webhook]\nurl = \"http://127.0.0.1:9/\"\nsecret_file = \"/run/secret\"").unwrap();
+        assert_eq!(here.unwrap().1, Path::new("/run/secret"));
+
+        let refused = |text: &str| webhook(text).unwrap_err().to_string();
+        assert!(refused("[webhook]\nurl = \"https://a.example\"").contains("webhook.secret_file"));
+        assert!(refused("[webhook]\nsecret_file = \"secret\"").contains("webhook.url"));
+        for url in ["http://a.example/", "ftp://127.0.0.1/", "a.example"] {
+            let message = refused(&format!("[webhook]\nurl = {url:?}\nsecret_file = \"secret\""));
+            assert!(message.contains("webhook.url") && message.contains(url), "{message}");
+        }
     }
 
     #[test]

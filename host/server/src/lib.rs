@@ -20,3 +20,4 @@ pub mod setup;
 pub mod signin;
 pub mod syncs;
 pub mod watch;
+pub mod webhook;

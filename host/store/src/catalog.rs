@@ -7,17 +7,18 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sallyport::audit::Note;
 use sallyport::ids::{ConnectorId, Digest, Timestamp};
 use sallyport::ports::{Catalog, Durability, Installed, StoreResult};
 
-use crate::Store;
 use crate::db::{Fail, Outcome};
+use crate::{Store, audit};
 
 #[async_trait]
 impl Catalog for Store {
     async fn install(&self, entry: &Installed, bytes: &[u8], over: Option<&Digest>) -> StoreResult<()> {
         self.place(entry, bytes).await?;
-        let (entry, over) = (entry.clone(), over.cloned());
+        let (entry, over, now) = (entry.clone(), over.cloned(), self.db.now());
         let write = self.db.write(Durability::Flushed, move |db| {
             let id = entry.connector.as_str();
             let mut live = db.prepare_cached("SELECT digest FROM connectors WHERE id = ?")?;
@@ -30,24 +31,35 @@ impl Catalog for Store {
             }
             db.prepare_cached("UPDATE connectors SET removed = 0 WHERE id = ?")?.execute([id])?;
             db.prepare_cached("DELETE FROM waiting_connectors WHERE id = ?")?.execute([id])?;
-            Ok(())
+            let publisher = entry.publisher.map(|publisher| publisher.to_string());
+            let Installed { connector, version, digest, .. } = entry;
+            audit::note(db, None, now, &Note::ConnectorInstalled { connector, version, digest, publisher })
         });
         Ok(write.await?)
     }
 
     async fn hold(&self, entry: &Installed, bytes: &[u8]) -> StoreResult<()> {
         self.place(entry, bytes).await?;
-        let entry = entry.clone();
-        Ok(self.db.write(Durability::Flushed, move |db| put(db, "waiting_connectors", &entry)).await?)
+        let (entry, now) = (entry.clone(), self.db.now());
+        let write = self.db.write(Durability::Flushed, move |db| {
+            put(db, "waiting_connectors", &entry)?;
+            let Installed { connector, version, digest, .. } = entry;
+            audit::note(db, None, now, &Note::ConnectorWaits { connector, version, digest })
+        });
+        Ok(write.await?)
     }
 
     async fn remove(&self, connector: &ConnectorId, digest: &Digest) -> StoreResult<bool> {
-        let (id, digest) = (connector.clone(), digest.clone());
+        let (id, digest, now) = (connector.clone(), digest.clone(), self.db.now());
         let write = self.db.write(Durability::Flushed, move |db| {
             let row = [id.as_str(), digest.as_str()];
             db.prepare_cached("DELETE FROM waiting_connectors WHERE id = ? AND digest = ?")?.execute(row)?;
             let sql = "UPDATE connectors SET removed = 1 WHERE id = ? AND digest = ? AND NOT removed";
-            Ok(db.prepare_cached(sql)?.execute(row)? > 0)
+            let removed = db.prepare_cached(sql)?.execute(row)? > 0;
+            if removed {
+                audit::note(db, None, now, &Note::ConnectorRemoved { connector: id, digest })?;
+            }
+            Ok(removed)
         });
         Ok(write.await?)
     }

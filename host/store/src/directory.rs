@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
+use sallyport::audit::Note;
 use sallyport::connection::{Connection, ConnectionState, Grant, Owner};
 use sallyport::ids::{ConnectionId, ConnectorId, ProviderId, SourceId, SubjectId, TenantId, Timestamp};
 use sallyport::ports::{Directory, Durability, StoreResult, TenantRules};
 
-use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson, unword, word};
 use crate::events::{self, NewEvent};
 use crate::sink::{places, withdraw};
+use crate::{Store, audit};
 
 /// Writes of people's doing: rare, and expected to stand.
 const KEPT: Durability = Durability::Flushed;
@@ -31,8 +32,18 @@ impl Store {
 #[async_trait]
 impl Directory for Store {
     async fn put_connection(&self, connection: &Connection) -> StoreResult<()> {
-        let connection = connection.clone();
-        Ok(self.db.write(KEPT, move |db| put(db, &connection)).await?)
+        let (connection, now) = (connection.clone(), self.db.now());
+        let write = self.db.write(KEPT, move |db| {
+            put(db, &connection)?;
+            let owner = match connection.owner {
+                Owner::Workspace => None,
+                Owner::Person(subject) => Some(subject),
+            };
+            let Connection { id, connector, account, tenant, .. } = connection;
+            let note = Note::ConnectionKept { connection: id, connector, account, owner };
+            audit::note(db, Some(&tenant), now, &note)
+        });
+        Ok(write.await?)
     }
 
     async fn connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Connection> {
@@ -65,7 +76,11 @@ impl Directory for Store {
             db.prepare_cached("UPDATE connections SET state = ?, reason = ? WHERE key = ?")?
                 .execute(params![word, reason, key])?;
             if before != word {
-                let event = NewEvent::ConnectionState { connection: id, before: unword(&before)?, state, reason };
+                let before = unword(&before)?;
+                let (connection, why) = (id.clone(), reason.clone());
+                let note = Note::ConnectionState { connection, before, state, reason: why };
+                audit::note(db, Some(&tenant), now, &note)?;
+                let event = NewEvent::ConnectionState { connection: id, before, state, reason };
                 events::tell(db, &tenant, now, &event)?;
             }
             Ok(())
@@ -84,21 +99,12 @@ impl Directory for Store {
     }
 
     async fn remove_connection(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<()> {
-        let (tenant, id) = (tenant.clone(), id.clone());
-        let write = self.db.write(KEPT, move |db| {
-            let found = find(db, &tenant, &id)?;
-            withdraw::everything(db, &found)?;
-            // The journal stays; without the key its bodies are noise, and noise is not kept.
-            db.execute("DELETE FROM data_keys WHERE connection = ?", [id.as_str()])?;
-            db.execute("DELETE FROM bodies WHERE connection = ?", [id.as_str()])?;
-            db.execute("DELETE FROM connections WHERE key = ?", [found.key])?;
-            Ok(())
-        });
-        Ok(write.await?)
+        let (tenant, id, now) = (tenant.clone(), id.clone(), self.db.now());
+        Ok(self.db.write(KEPT, move |db| remove(db, &tenant, &id, now)).await?)
     }
 
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()> {
-        let grant = grant.clone();
+        let (grant, now) = (grant.clone(), self.db.now());
         let write = self.db.write(KEPT, move |db| {
             let found = find(db, &grant.tenant, &grant.connection)?;
             let before = containers(db, found.key)?;
@@ -115,7 +121,7 @@ impl Directory for Store {
                 stop_pulls(db, found.key)?;
                 db.prepare_cached("UPDATE streams SET cursor = NULL WHERE connection = ?")?.execute([found.key])?;
             }
-            Ok(())
+            audit::note(db, Some(&grant.tenant.clone()), now, &Note::Granted { grant })
         });
         Ok(write.await?)
     }
@@ -143,10 +149,11 @@ impl Directory for Store {
     }
 
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {
-        let (tenant, id) = (tenant.clone(), connection.clone());
+        let (tenant, id, now) = (tenant.clone(), connection.clone(), self.db.now());
         let write = self.db.write(KEPT, move |db| {
             let key = find(db, &tenant, &id)?.key;
             db.prepare_cached("DELETE FROM grants WHERE connection = ?")?.execute([key])?;
+            audit::note(db, Some(&tenant), now, &Note::GrantWithdrawn { connection: id })?;
             stop_pulls(db, key)
         });
         Ok(write.await?)
@@ -208,6 +215,16 @@ pub(crate) fn find(db: &Sqlite, tenant: &TenantId, id: &ConnectionId) -> Outcome
         Ok(Found { key: row.get(0)?, tenant: row.get(1)?, source: row.get(2)?, source_id: row.get(3)? })
     });
     found.optional()?.ok_or_else(|| missing(id))
+}
+
+pub(crate) fn remove(db: &Sqlite, tenant: &TenantId, id: &ConnectionId, now: Timestamp) -> Outcome<()> {
+    let found = find(db, tenant, id)?;
+    withdraw::everything(db, &found)?;
+    // The journal stays; without the key its bodies are noise, and noise is not kept.
+    db.execute("DELETE FROM data_keys WHERE connection = ?", [id.as_str()])?;
+    db.execute("DELETE FROM bodies WHERE connection = ?", [found.key])?;
+    db.execute("DELETE FROM connections WHERE key = ?", [found.key])?;
+    audit::note(db, Some(tenant), now, &Note::ConnectionRemoved { connection: id.clone() })
 }
 
 /// The containers that the connection's grant names.

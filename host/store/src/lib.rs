@@ -8,6 +8,7 @@
 //! one writes. In a process one thread writes; what queues up meanwhile shares a transaction and a flush.
 
 pub mod accounts;
+pub mod audit;
 pub mod events;
 
 mod access;

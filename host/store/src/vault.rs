@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sallyport::audit::Note;
 use sallyport::authority::{Authority, Fence};
 use sallyport::ids::{ConnectionId, MasterId, SlotName, TenantId, Timestamp};
 use sallyport::ports::{
@@ -9,10 +10,10 @@ use sallyport::ports::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Store;
 use crate::db::{Fail, Outcome, json, unjson};
 use crate::directory::find;
 use crate::keys;
+use crate::{Store, audit};
 
 /// How long a refresh may take: longer than the HTTP client's timeout, so that a lease that ended means a holder that died.
 const REFRESH_MILLIS: u64 = 60_000;
@@ -134,14 +135,15 @@ impl Vault for Store {
     }
 
     async fn put_client(&self, tenant: Option<&TenantId>, provider: &str, sealed: &SealedSecret) -> StoreResult<()> {
-        let (tenant, provider, sealed) = (scope(tenant), provider.to_owned(), sealed.clone());
+        let (whose, tenant, now) = (tenant.cloned(), scope(tenant), self.db.now());
+        let (provider, sealed) = (provider.to_owned(), sealed.clone());
         let write = self.db.write(Durability::Flushed, move |db| {
             let sql = "INSERT INTO clients (tenant, provider, sealed, nonce, ciphertext, generation)
                 VALUES (?1, ?2, ?3, ?4, ?5, 1)
                 ON CONFLICT DO UPDATE SET sealed = ?3, nonce = ?4, ciphertext = ?5, generation = generation + 1";
             let row = params![tenant, provider, json(&Public::of(&sealed))?, sealed.nonce, sealed.ciphertext];
             db.prepare_cached(sql)?.execute(row)?;
-            Ok(())
+            audit::note(db, whose.as_ref(), now, &Note::ClientRegistered { provider })
         });
         Ok(write.await?)
     }
@@ -174,8 +176,12 @@ impl Vault for Store {
     }
 
     async fn retire_master(&self, master: &MasterId) -> StoreResult<()> {
-        let master = master.clone();
-        Ok(self.db.write(Durability::Flushed, move |db| keys::retire(db, &master)).await?)
+        let (master, now) = (master.clone(), self.db.now());
+        let write = move |db: &Connection| {
+            keys::retire(db, &master)?;
+            audit::note(db, None, now, &Note::MasterKeyRetired { master })
+        };
+        Ok(self.db.write(Durability::Flushed, write).await?)
     }
 
     async fn wrapped_by(
@@ -189,8 +195,15 @@ impl Vault for Store {
     }
 
     async fn rewrap(&self, batch: &[Rewrap]) -> StoreResult<u64> {
-        let batch = batch.to_vec();
-        Ok(self.db.write(Durability::Flushed, move |db| keys::rewrap(db, &batch)).await?)
+        let (batch, now) = (batch.to_vec(), self.db.now());
+        let write = move |db: &Connection| {
+            let keys = keys::rewrap(db, &batch)?;
+            if keys > 0 {
+                audit::note(db, None, now, &Note::KeysRewrapped { keys })?;
+            }
+            Ok(keys)
+        };
+        Ok(self.db.write(Durability::Flushed, write).await?)
     }
 }
 

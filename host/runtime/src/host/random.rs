@@ -1,4 +1,4 @@
-//! `random`: bytes that follow from the invocation's seed, so that they need no record of their own.
+//! `random`: bytes that follow from the invocation's seed; of a tool call it is recorded how many were asked for.
 
 use rand::Rng as _;
 
@@ -18,6 +18,9 @@ impl Host for State {
             return Err(
                 Stop::limit(Limit::Trap, format!("it asked for {length} random bytes; {MAX} is the most")).into()
             );
+        }
+        if let Some(trace) = self.trace() {
+            trace.random(length).await?;
         }
         let mut bytes = vec![0; length as usize];
         self.random.fill_bytes(&mut bytes);

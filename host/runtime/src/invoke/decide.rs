@@ -42,6 +42,18 @@ impl Runtime {
         kind: DecisionKind,
         note: Option<String>,
     ) -> Result<(), InvokeError> {
+        let decided = self.decide_held(caller, id, shown, kind, note).await;
+        self.noting_refusal(caller, format!("deciding about the invocation {id}"), decided).await
+    }
+
+    async fn decide_held(
+        &self,
+        caller: &Caller,
+        id: &InvocationId,
+        shown: Option<&str>,
+        kind: DecisionKind,
+        note: Option<String>,
+    ) -> Result<(), InvokeError> {
         let record = self.record_for(caller, id).await?;
         if !(caller.is(Role::Member) || caller.is(Role::Approver)) {
             return Err(InvokeError::Forbidden { reason: "deciding takes the role member or approver".into() });
@@ -76,7 +88,7 @@ impl Runtime {
         }
     }
 
-    async fn decider_of(&self, record: &Record) -> Result<Decider, InvokeError> {
+    pub(super) async fn decider_of(&self, record: &Record) -> Result<Decider, InvokeError> {
         let directory = &self.services().directory;
         let connection = directory.connection(&record.tenant, &record.connection).await?;
         Ok(Decider::of(&connection, directory.tenant_rules(&record.tenant).await?))
@@ -91,7 +103,9 @@ pub(super) fn not_waiting(state: State) -> InvokeError {
         State::Approved => "it was approved already: it can be resumed",
         State::Denied => "somebody denied it; propose it anew",
         State::Expired => "nobody decided in time; propose it anew",
-        State::Unknown => "one of its writes may or may not have taken effect: look at the service",
+        State::Unknown => {
+            "one of its writes may or may not have taken effect: look at the service, then say whether it is there"
+        }
         State::Succeeded | State::Failed | State::Diverged => "it has ended; propose it anew",
     };
     InvokeError::State { state: word(state).into(), message: message.into() }

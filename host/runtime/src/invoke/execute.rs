@@ -181,7 +181,7 @@ pub(super) fn failure(failure: Failure) -> InvokeError {
 pub(super) fn end(error: &InvokeError) -> End {
     use crate::blame::Fault as _;
     match error {
-        InvokeError::Diverged { message } => End::Diverged { message: message.clone() },
+        InvokeError::Diverged { message } => End::Diverged { message: message.clone(), at: None },
         InvokeError::Unknown { call, .. } => End::Unknown { call: *call },
         other => End::Failed { code: other.code().into(), message: other.to_string(), blame: blame(other) },
     }

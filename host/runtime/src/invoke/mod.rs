@@ -21,6 +21,7 @@ mod recover;
 mod report;
 mod resume;
 mod services;
+mod settle;
 mod staging;
 mod stop;
 mod sweep;
@@ -40,6 +41,7 @@ pub use report::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncRepor
 
 pub(crate) use connect::{capabilities, may_own, settings};
 pub(crate) use prepare::Bench;
+pub(crate) use recorded::in_doubt;
 pub(crate) use services::{Counting, Facts, Services};
 pub(crate) use staging::Staging;
 pub(crate) use stop::Stop;

@@ -95,7 +95,7 @@ impl Runtime {
                     output = self.json(&record, of).await?;
                 }
                 End::Succeeded { .. } | End::Denied | End::Expired => {}
-                End::Failed { message, .. } | End::Diverged { message } => error = Some(message.clone()),
+                End::Failed { message, .. } | End::Diverged { message, .. } => error = Some(message.clone()),
                 End::Unknown { call } => {
                     error = Some(format!("nobody knows whether the write of call {call} took effect"))
                 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ports::{BodyRef, Decision, DecisionKind, Effect, EffectState, Event, Hold, Plan, Record, WriteSummary};
+use crate::ports::{
+    BodyRef, Decision, DecisionKind, Effect, EffectState, Event, Hold, Plan, Record, Settlement, SettlementKind,
+    WriteSummary,
+};
 
 /// A host call of an earlier execution.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Recorded {
     pub(super) held_at: crate::ids::Timestamp,
     /// The last decision.
     pub(super) decision: Option<Decision>,
+    /// The last word about a write in doubt.
+    pub(super) settlement: Option<Settlement>,
     /// Executions so far.
     pub(super) runs: u32,
 }
@@ -49,6 +54,17 @@ impl Recorded {
                     recorded.calls.insert(*call, Made::Call { import, arguments, answer });
                 }
                 Event::Write { call, state, effect, answer } => recorded.write(*call, *state, effect, answer),
+                Event::Settled(settled) => {
+                    // One more send, or none ever: either way it is not in doubt any more.
+                    let state = match settled.kind {
+                        SettlementKind::Repeat => EffectState::Intent,
+                        SettlementKind::TookEffect => EffectState::Confirmed,
+                    };
+                    if let Some(Made::Write { state: known, .. }) = recorded.calls.get_mut(&settled.call) {
+                        *known = state;
+                    }
+                    recorded.settlement = Some(settled.clone());
+                }
                 Event::Held(hold) => {
                     recorded.hold = Some(hold.clone());
                     recorded.held_at = entry.at;
@@ -112,6 +128,11 @@ impl Recorded {
     pub(super) fn in_doubt(&self) -> Option<WriteSummary> {
         self.writes().into_iter().find(|write| matches!(write.state, EffectState::Sent | EffectState::Unknown))
     }
+}
+
+/// [`Record::in_doubt`].
+pub(crate) fn in_doubt(record: &Record) -> Option<WriteSummary> {
+    Recorded::of(record).in_doubt()
 }
 
 /// The first entry.

@@ -75,7 +75,8 @@ impl Runtime {
             return Ok(());
         }
         let recorded = Recorded::of(&record);
-        let approved = matches!(standing, Standing::Tool { .. }) && !recorded.approved.is_empty();
+        let word = !recorded.approved.is_empty() || recorded.settlement.is_some();
+        let approved = matches!(standing, Standing::Tool { .. }) && word;
         let in_doubt = recorded.in_doubt();
         let lost = match (&in_doubt, super::recorded::plan(&record)) {
             (Some(write), Some(plan)) if approved => !self.may_repeat(plan, write).await,

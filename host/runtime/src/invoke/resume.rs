@@ -109,9 +109,10 @@ impl Runtime {
         {
             return Err(InvokeError::Unknown { call: write.call, target: write.effect.target });
         }
-        let Some(hold) = recorded.approved.first().cloned() else {
+        // Where nobody was asked, only a person's word about a write in doubt lets it go on.
+        if recorded.approved.is_empty() && recorded.settlement.is_none() {
             return Err(InvokeError::Host("it was cut off before anybody was asked; propose it anew".into()));
-        };
+        }
         let bench = self.unchanged(record, planned).await?;
         let decider = Decider::of(&bench.connection, services.directory.tenant_rules(&record.tenant).await?);
         if !recorded.open_approvals().all(|decision| decider.still_admits(decision, &record.caller)) {
@@ -131,29 +132,28 @@ impl Runtime {
 
         let late = now.0.saturating_sub(recorded.held_at.0) > self.replay_millis();
         // Once something was written, running afresh would write it again: then there is only the record.
-        let afresh = late && !recorded.wrote();
+        let afresh = late && !recorded.wrote() && !recorded.approved.is_empty();
         let key = services.keyring.journal_key(at.tenant(), &at.connection).await.map_err(Stop::from)?;
         let next = record.entries.last().map_or(0, |entry| entry.seq + 1);
         let run = recorded.runs + 1;
         let (clock, journal) = (Arc::clone(&services.clock), Arc::clone(&services.journal));
         let mut writer = Writer::new(journal, clock, at.clone(), key, next);
-        let reasons = recorded.hold.as_ref().map(|hold| hold.reasons.clone()).unwrap_or_default();
+        let first = recorded.approved.first().map(|hold| hold.effect.request.clone());
         let gate = Gate {
             max_writes: declared.max_writes,
             setting: live.setting(),
             writes_per_day: bench.writes_per_day(),
             bounds: Bounds::of(&bench, declared, &value),
-            ask: Some(reasons),
+            ask: recorded.hold.as_ref().map(|hold| hold.reasons.clone()),
             approved: if afresh { Vec::new() } else { recorded.approved.clone() },
-            first: afresh.then_some(hold.effect.request),
+            first: first.filter(|_| afresh),
             words: Words::new(&value, &described.input),
             made: 0,
             opened: false,
         };
         let recorded = if afresh { Recorded::default() } else { recorded };
         writer.push(Event::Started { run, replayed: recorded.len() });
-        let trace =
-            Trace::new(Arc::clone(services), Arc::clone(&bench.connection), writer, gate, recorded, planned.started);
+        let trace = Trace::new(Arc::clone(services), Arc::clone(&bench.connection), writer, gate, recorded, planned);
         Ok(ToolRun { at: at.clone(), bench, live, tool: tool.clone(), arguments, seed: planned.seed, trace })
     }
 

@@ -12,7 +12,7 @@ use crate::error::InvokeError;
 use crate::grants::Live;
 use crate::host::{Bound, State, Work};
 use crate::ids::{ConnectionId, InvocationId, StreamId, TenantId};
-use crate::ports::{Durability, End, Entry, Event, Finish, Plan, PullState, Standing, StoreError};
+use crate::ports::{Durability, End, Entry, Event, Finish, Plan, PullState, RECORDING, Standing, StoreError};
 use crate::runtime::Runtime;
 
 use super::detached::detached;
@@ -195,6 +195,7 @@ impl Runtime {
             arguments: None,
             seed: [0; 32],
             started: now,
+            recording: RECORDING,
             context: None,
         };
         let mut at = at.clone();

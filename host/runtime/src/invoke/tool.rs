@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use sallyport_pack::manifest;
 use serde_json::Value;
 
+use crate::audit::Note;
 use crate::authority::{Authority, Fence};
 use crate::caller::Caller;
 use crate::error::InvokeError;
 use crate::grants::Live;
 use crate::host::{Bound, State as GuestState, Work};
 use crate::ids::{InvocationId, ToolName};
-use crate::ports::{Durability, EffectState, End, Event, Hold, Plan, Standing};
+use crate::ports::{Durability, EffectState, End, Event, Hold, Plan, RECORDING, Standing};
 use crate::runtime::Runtime;
 use crate::tool::{Done, OfferedTool, Outcome, ToolCall, ToolDestination, ToolEffect, Tools, Verdict};
 
@@ -87,6 +88,16 @@ impl Tools for Runtime {
 
 impl Runtime {
     async fn call_tool(&self, caller: Caller, call: ToolCall) -> Result<Outcome, InvokeError> {
+        let what = format!("the tool {} of {}", call.tool, call.connection);
+        let planned = self.planned(caller.clone(), call).await;
+        match self.noting_refusal(&caller, what, planned).await {
+            Ok(run) => self.run_tool(run).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Everything up to the first entries: what is refused here never was an invocation.
+    async fn planned(&self, caller: Caller, call: ToolCall) -> Result<ToolRun, InvokeError> {
         let services = Arc::clone(self.services());
         let bench = self.bench_for(&caller, &call.connection).await?;
         let (declared, described) = bench.tool(&call.tool)?;
@@ -95,7 +106,9 @@ impl Runtime {
         let live = bench.live(&standing, now)?;
         described.check_input.validate(&call.arguments).map_err(InvokeError::Arguments)?;
         let ask = match call.verdict {
-            Verdict::Deny(reasons) => return Err(InvokeError::Forbidden { reason: reasons.join("; ") }),
+            Verdict::Deny(reasons) => {
+                return Err(InvokeError::Forbidden { reason: reasons.join("; ") });
+            }
             Verdict::Ask(reasons) => Some(reasons),
             Verdict::Allow => None,
         };
@@ -122,6 +135,7 @@ impl Runtime {
             arguments: Some(arguments_ref),
             seed: rand::random(),
             started: now,
+            recording: RECORDING,
             context,
         };
         let mut at = Authority {
@@ -151,8 +165,27 @@ impl Runtime {
         let mut writer = Writer::new(journal, clock, at.clone(), key, 1);
         writer.push(Event::Started { run: 1, replayed: 0 });
         let trace =
-            Trace::new(Arc::clone(&services), Arc::clone(&bench.connection), writer, gate, Recorded::default(), now);
-        self.run_tool(ToolRun { at, bench, live, tool: call.tool, arguments, seed, trace }).await
+            Trace::new(Arc::clone(&services), Arc::clone(&bench.connection), writer, gate, Recorded::default(), &plan);
+        Ok(ToolRun { at, bench, live, tool: call.tool, arguments, seed, trace })
+    }
+
+    /// A refusal is in the audit chain, too: it is what was not done.
+    pub(super) async fn noting_refusal<T>(
+        &self,
+        caller: &Caller,
+        what: String,
+        result: Result<T, InvokeError>,
+    ) -> Result<T, InvokeError> {
+        use crate::blame::Fault as _;
+        if let Err(
+            error @ (InvokeError::Forbidden { .. } | InvokeError::NotGranted { .. } | InvokeError::NotDecider(_)),
+        ) = &result
+        {
+            let services = self.services();
+            let note = Note::Refused { by: caller.subject.clone(), what, code: error.code().into() };
+            services.journal.note(Some(&caller.tenant), &note, services.clock.now()).await?;
+        }
+        result
     }
 
     /// Runs to the end, to a hold or to a stop, records which, and gives the claim back.
@@ -181,7 +214,7 @@ impl Runtime {
             wall_us = executed.usage.wall.as_micros(),
             "a tool call ended"
         );
-        let settled = self.settle(&at, &bench, &tool, &mut trace, executed.result).await;
+        let settled = self.record_end(&at, &bench, &tool, &mut trace, executed.result).await;
         // What ends or is held gives its claim back with that entry; where it could not be written, the claim ends by itself.
         match settled? {
             Some(done) => Ok(Outcome::Done(done)),
@@ -193,7 +226,7 @@ impl Runtime {
     }
 
     /// Records how an execution ended; `None` is a hold.
-    async fn settle(
+    async fn record_end(
         &self,
         at: &Authority,
         bench: &Bench,
@@ -207,10 +240,10 @@ impl Runtime {
                 trace.writer.push(Event::Write { call, state: EffectState::Unknown, effect: None, answer: None });
                 Err(InvokeError::Unknown { call, target })
             }
-            (None, Ok(Returned::Output(Ok(output)))) => match (trace.left_over(), &trace.gate.first) {
+            (None, Ok(Returned::Output(Ok(output)))) => match (trace.left_over(), trace.gate.first.is_some()) {
                 (Some(message), _) => Err(InvokeError::Diverged { message }),
-                (None, Some(_)) => Err(InvokeError::Void { what: "the first write (it is no longer made)".into() }),
-                (None, None) => checked(bench, tool, &output.json).map(|value| (value, output.documents)),
+                (None, true) => Err(InvokeError::Void { what: "the first write (it is no longer made)".into() }),
+                (None, false) => checked(bench, tool, &output.json).map(|value| (value, output.documents)),
             },
             (None, Ok(Returned::Output(Err(given)))) => match trace.left_over() {
                 Some(message) => Err(InvokeError::Diverged { message }),
@@ -234,7 +267,11 @@ impl Runtime {
                 Ok(Some(Done { invocation: at.invocation.clone(), output, documents, writes }))
             }
             Err(error) => {
-                trace.writer.push(Event::Ended(end(&error)));
+                let mut ended = end(&error);
+                if let End::Diverged { at, .. } = &mut ended {
+                    *at = trace.divergence();
+                }
+                trace.writer.push(Event::Ended(ended));
                 // The caller is told the reason, not that it could not be written down; `recover` finds what is open.
                 if let Err(stop) = trace.writer.flush(Durability::Flushed).await {
                     tracing::error!(invocation = %at.invocation, %stop, "the end of an invocation is not recorded");

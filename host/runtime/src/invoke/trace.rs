@@ -14,7 +14,7 @@ use crate::egress::{self, Authorised, Permit, SentRecord};
 use crate::grants::Live;
 use crate::host::{Answer, Failed, read_authorised};
 use crate::ids::Timestamp;
-use crate::ports::{BodyRef, Durability, Effect, EffectState, Event, WriteSummary};
+use crate::ports::{BodyRef, Divergence, Durability, Effect, EffectState, Event, Plan, WriteSummary};
 
 use super::gate::{Gate, Ruling};
 use super::recorded::{Made, Recorded};
@@ -32,6 +32,10 @@ pub(crate) struct Trace {
     started: Timestamp,
     next: u32,
     in_flight: Option<(u32, String)>,
+    /// Whether every call is recorded, or `random` is not: see [`crate::ports::Plan::recording`].
+    recording: u32,
+    /// Where the replay left its record.
+    diverged: Option<Divergence>,
 }
 
 impl Trace {
@@ -41,9 +45,21 @@ impl Trace {
         writer: Writer,
         gate: Gate,
         recorded: Recorded,
-        started: Timestamp,
+        plan: &Plan,
     ) -> Self {
-        Self { writer, gate, recorded, writes: Vec::new(), services, connection, started, next: 0, in_flight: None }
+        Self {
+            writer,
+            gate,
+            recorded,
+            writes: Vec::new(),
+            services,
+            connection,
+            started: plan.started,
+            next: 0,
+            in_flight: None,
+            recording: plan.recording,
+            diverged: None,
+        }
     }
 
     /// True while the record still has answers.
@@ -57,16 +73,56 @@ impl Trace {
     }
 
     /// What the record has and this execution did not ask for.
-    pub(super) fn left_over(&self) -> Option<String> {
+    pub(super) fn left_over(&mut self) -> Option<String> {
         let approved = self.gate.approved.iter().map(|hold| hold.call + 1).max().unwrap_or(0);
         let expected = approved.max(self.recorded.len());
-        (self.next < expected).then(|| format!("it ended before call {}, which its record has", self.next))
+        if self.next >= expected {
+            return None;
+        }
+        self.parts(self.next, None);
+        Some(format!("it ended before call {}, which its record has", self.next))
+    }
+
+    /// Where this execution left its record, for the last entry.
+    pub(super) fn divergence(&mut self) -> Option<Box<Divergence>> {
+        self.diverged.take().map(Box::new)
+    }
+
+    /// Keeps both requests: the one that the record has as this call, and the one that was made.
+    fn parts(&mut self, call: u32, asked: Option<(&str, &[u8])>) {
+        let recorded = match self.recorded.call(call) {
+            Some(Made::Call { import, arguments, .. }) => Some((import.clone(), arguments.clone())),
+            Some(Made::Write { effect, .. }) => Some(("http.send".into(), effect.request.clone())),
+            None => self.approved_at(call).map(|request| ("http.send".into(), request.clone())),
+        };
+        let (recorded_import, recorded) = recorded.unzip();
+        let asked = asked.map(|(import, bytes)| (import.to_owned(), self.writer.body(bytes)));
+        let (asked_import, asked) = asked.unzip();
+        self.diverged = Some(Divergence { call, recorded_import, recorded, asked_import, asked });
+    }
+
+    fn differs(&mut self, call: u32, import: &str, asked: &[u8], message: String) -> Stop {
+        self.parts(call, Some((import, asked)));
+        Stop::Diverged(message)
     }
 
     /// `clock.now`: the start, until the first write; then real time.
     pub(crate) async fn now(&mut self, real: Timestamp) -> Result<Timestamp, Stop> {
         let now = if self.gate.made == 0 { self.started } else { real.max(self.started) };
         self.fact("clock.now", now).await
+    }
+
+    /// `random.bytes`: the bytes follow from the seed, how many were asked for is recorded.
+    pub(crate) async fn random(&mut self, length: u32) -> Result<(), Stop> {
+        const IMPORT: &str = "random.bytes";
+        if self.recording < 2 {
+            return Ok(());
+        }
+        let (call, asked) = (self.number(), length.to_string());
+        match self.replay(call, IMPORT, asked.as_bytes()).await? {
+            Some(_) => Ok(()),
+            None => self.call(call, IMPORT, asked.as_bytes(), None, b"").await,
+        }
     }
 
     /// A call whose answer the host gives by itself.
@@ -94,7 +150,7 @@ impl Trace {
             Some(Made::Write { .. }) | None => match self.services.egress.authorise(live, request) {
                 Ok(authorised) => authorised,
                 Err(refusal) => {
-                    self.expect_nothing(call, refusal.to_string())?;
+                    self.expect_nothing(call, IMPORT, &asked, refusal.to_string())?;
                     let answer = Err(refusal.into());
                     self.call(call, IMPORT, &asked, None, &codec::answer(&answer)).await?;
                     return Ok(answer);
@@ -104,7 +160,7 @@ impl Trace {
         if authorised.is_write() {
             return self.write(at, call, &asked, authorised).await;
         }
-        self.expect_nothing(call, "it reads".into())?;
+        self.expect_nothing(call, IMPORT, &asked, "it reads".into())?;
         let effect = self.effect(&authorised);
         let services = Arc::clone(&self.services);
         let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
@@ -156,15 +212,18 @@ impl Trace {
     }
 
     async fn write(&mut self, at: &Authority, call: u32, asked: &[u8], write: Authorised) -> Result<Answer, Stop> {
-        let name = self.writer.key().name(&write.canonical());
+        let canonical = write.canonical();
+        let name = self.writer.key().name(&canonical);
         if self.approved_at(call).is_some_and(|approved| *approved != name) {
-            return Err(Stop::Diverged(format!("call {call} was approved as another write")));
+            let message = format!("call {call} was approved as another write");
+            return Err(self.differs(call, "http.send", &canonical, message));
         }
         if let Some(Made::Write { effect, state, answer }) = self.recorded.call(call) {
-            if effect.request != name {
-                return Err(Stop::Diverged(format!("call {call} was {}, now it is another write", effect.target)));
-            }
             let (effect, state, answer) = (effect.clone(), *state, answer.clone());
+            if effect.request != name {
+                let message = format!("call {call} was {}, now it is another write", effect.target);
+                return Err(self.differs(call, "http.send", &canonical, message));
+            }
             match (state, answer) {
                 (EffectState::Confirmed | EffectState::Failed, Some(of)) => {
                     let answer = codec::read_answer(self.open(&of).await?).ok_or_else(|| unreadable(call))?;
@@ -337,31 +396,30 @@ impl Trace {
     }
 
     /// The recorded answer, if the record has this call; a stop if it has another one there.
-    async fn replay(&self, call: u32, import: &str, arguments: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
-        let answer = match self.recorded.call(call) {
+    async fn replay(&mut self, call: u32, import: &str, arguments: &[u8]) -> Result<Option<Vec<u8>>, Stop> {
+        let message = match self.recorded.call(call) {
             None => {
-                self.expect_nothing(call, import.into())?;
+                self.expect_nothing(call, import, arguments, import.into())?;
                 return Ok(None);
             }
             Some(Made::Call { import: own, arguments: asked, answer })
                 if own == import && *asked == self.writer.key().name(arguments) =>
             {
-                answer
+                let answer = answer.clone();
+                return self.open(&answer).await.map(Some);
             }
             Some(Made::Call { import: own, .. }) if own == import => {
-                return Err(Stop::Diverged(format!("call {call} is {import} with other arguments")));
+                format!("call {call} is {import} with other arguments")
             }
-            Some(Made::Call { import: own, .. }) => {
-                return Err(Stop::Diverged(format!("call {call} was {own}, now it is {import}")));
-            }
+            Some(Made::Call { import: own, .. }) => format!("call {call} was {own}, now it is {import}"),
             Some(Made::Write { effect, .. }) => {
-                return Err(Stop::Diverged(format!("call {call} was the write {}, now it is {import}", effect.target)));
+                format!("call {call} was the write {}, now it is {import}", effect.target)
             }
         };
-        self.open(answer).await.map(Some)
+        Err(self.differs(call, import, arguments, message))
     }
 
-    async fn replay_answer(&self, call: u32, import: &str, arguments: &[u8]) -> Result<Answer, Stop> {
+    async fn replay_answer(&mut self, call: u32, import: &str, arguments: &[u8]) -> Result<Answer, Stop> {
         let answer = self.replay(call, import, arguments).await?;
         answer.and_then(codec::read_answer).ok_or_else(|| unreadable(call))
     }
@@ -372,10 +430,10 @@ impl Trace {
     }
 
     /// The call must not be a write in the record, nor one that was approved.
-    fn expect_nothing(&self, call: u32, now: String) -> Result<(), Stop> {
+    fn expect_nothing(&mut self, call: u32, import: &str, asked: &[u8], now: String) -> Result<(), Stop> {
         let written = matches!(self.recorded.call(call), Some(Made::Write { .. }));
         if written || self.approved_at(call).is_some() {
-            return Err(Stop::Diverged(format!("call {call} was a write, now: {now}")));
+            return Err(self.differs(call, import, asked, format!("call {call} was a write, now: {now}")));
         }
         Ok(())
     }

@@ -147,27 +147,49 @@ fn create(path: &Path) -> std::io::Result<MasterKey> {
         return Err(ErrorKind::AlreadyExists.into());
     }
     let key = MasterKey::random(MasterId::FIRST);
-    let beside = beside(path);
     let digits = Zeroizing::new(hex::encode(key.bytes()));
-    let written = write(&beside, &Zeroizing::new(format!("{SINGLE}\n{}\n", *digits)));
-    let linked = written.and_then(|()| fs::hard_link(&beside, path));
+    place(path, &Zeroizing::new(format!("{SINGLE}\n{}\n", *digits)))?;
+    Ok(key)
+}
+
+/// A file for its owner's eyes: what is in it, or what `make` gives where there is none.
+pub(crate) fn private_file(path: &Path, make: impl FnOnce() -> String) -> std::io::Result<Zeroizing<String>> {
+    if !path.exists() {
+        match place(path, &Zeroizing::new(make())) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            placed => placed?,
+        }
+    }
+    owners_alone(path)?;
+    Ok(Zeroizing::new(fs::read_to_string(path)?))
+}
+
+fn owners_alone(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let reason = format!("others may read it (mode {:o}): chmod 600 it", mode & 0o777);
+            return Err(std::io::Error::new(ErrorKind::PermissionDenied, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a whole file at `path`, or says that there is one.
+fn place(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = beside(path);
+    let linked = write(&beside, text).and_then(|()| fs::hard_link(&beside, path));
     // The file beside is of no use any more, whatever happened.
     let _ = fs::remove_file(&beside);
     linked?;
-    fs::File::open(folder(path))?.sync_all()?;
-    Ok(key)
+    fs::File::open(folder(path))?.sync_all()
 }
 
 fn read(path: &Path) -> Result<Vec<MasterKey>, KeyError> {
     let told = |error: std::io::Error| failed(path, error.to_string());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).map_err(told)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(failed(path, format!("others may read it (mode {:o}): chmod 600 it", mode & 0o777)));
-        }
-    }
+    owners_alone(path).map_err(told)?;
     let text = Zeroizing::new(fs::read_to_string(path).map_err(told)?);
     parse(&text).ok_or_else(|| {
         let reason = format!(

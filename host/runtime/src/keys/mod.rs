@@ -18,14 +18,17 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 pub use file::MasterFile;
+pub(crate) use file::private_file;
 pub use journal::JournalKey;
 pub use master::{MasterKey, MasterKeys, Wrapped};
 pub use rotate::{Rotated, Rotation};
 pub use secret::Secret;
 
+use crate::audit::Note;
 use crate::blame::{Blame, Fault};
+use crate::clock::{Clock as _, SystemClock};
 use crate::ids::{ConnectionId, LinkId, MasterId, SlotName, TenantId};
-use crate::ports::{KeyScope, SealedBody, SealedSecret, StoreError, Vault, WrappedKey};
+use crate::ports::{Journal, KeyScope, SealedBody, SealedSecret, StoreError, Vault, WrappedKey};
 use sealing::{bind, open, seal};
 
 /// The sealing that this version writes, and the only one so far.
@@ -150,6 +153,7 @@ struct DataKey {
 pub struct Keyring {
     masters: Arc<dyn MasterKeys>,
     vault: Arc<dyn Vault>,
+    audit: Option<Arc<dyn Journal>>,
     open: Mutex<HashMap<KeyScope, Arc<DataKey>>>,
 }
 
@@ -157,7 +161,13 @@ impl Keyring {
     /// A keyring over the vault's wrapped keys.
     #[must_use]
     pub fn new(masters: Arc<dyn MasterKeys>, vault: Arc<dyn Vault>) -> Self {
-        Self { masters, vault, open: Mutex::default() }
+        Self { masters, vault, audit: None, open: Mutex::default() }
+    }
+
+    /// Has a secret that does not open where it stands noted in the tenant's audit chain.
+    #[must_use]
+    pub fn audited(self, journal: Arc<dyn Journal>) -> Self {
+        Self { audit: Some(journal), ..self }
     }
 
     /// Seals `plain` for one place. The answer has generation 0, no expiry and no scopes: the caller fills them in.
@@ -188,16 +198,28 @@ impl Keyring {
         if sealed.version != SEALING {
             return Err(KeyError::Newer { what: place.describe(), found: sealed.version });
         }
-        let failed = || {
-            tracing::error!(place = %place.describe(), "a sealed secret failed authentication: its row was moved or changed");
-            KeyError::Authentication { what: place.describe() }
-        };
         let key = self.data_key(place.scope()).await?;
-        if key.id != sealed.key_id {
-            return Err(failed());
-        }
         let bound = place.bound(sealed.version, &sealed.key_id);
-        open(&key.key, &sealed.nonce, &sealed.ciphertext, &bound).ok_or_else(failed)
+        let opened =
+            if key.id == sealed.key_id { open(&key.key, &sealed.nonce, &sealed.ciphertext, &bound) } else { None };
+        match opened {
+            Some(plain) => Ok(plain),
+            None => Err(self.moved(place).await),
+        }
+    }
+
+    /// A row that was moved or changed: somebody is told, and the chain has it.
+    async fn moved(&self, place: Place<'_>) -> KeyError {
+        let described = place.describe();
+        tracing::error!(place = %described, "a sealed secret failed authentication: its row was moved or changed");
+        if let Some(journal) = &self.audit {
+            let note = Note::SecretMoved { place: described.clone() };
+            let noted = journal.note(place.scope().0.as_ref(), &note, SystemClock.now()).await;
+            if let Err(error) = noted {
+                tracing::error!(%error, "that it failed is not in the audit chain");
+            }
+        }
+        KeyError::Authentication { what: described }
     }
 
     /// The journal key of a connection, made on first use. Cheap to keep for an invocation.

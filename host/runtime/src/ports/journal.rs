@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, StoreResult};
+use crate::audit::Note;
 use crate::authority::Authority;
 use crate::ids::{
     CapabilityId, ConnectionId, ConnectorId, Digest, InvocationId, SourceId, StreamId, SubjectId, TenantId, Timestamp,
@@ -52,9 +53,19 @@ pub struct Plan {
     pub seed: [u8; 32],
     /// The guest's clock at the start.
     pub started: Timestamp,
+    /// Which host calls are recorded: 1 leaves out `random`, whose bytes follow from the seed; 2 has every call.
+    #[serde(default = "first_recording")]
+    pub recording: u32,
     /// What a person is shown beside the call: the request, the documents it came from, policy's reasons. A JSON object
     /// of whoever proposed the call, sealed as a body; the runtime does not read it.
     pub context: Option<BodyRef>,
+}
+
+/// The [`Plan::recording`] of this version.
+pub const RECORDING: u32 = 2;
+
+fn first_recording() -> u32 {
+    1
 }
 
 /// A body by its keyed hash.
@@ -149,6 +160,46 @@ pub struct Decision {
     pub note: Option<String>,
 }
 
+/// What a person says of a write of which nobody knows whether it took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettlementKind {
+    /// It is not there: it may be sent once more.
+    Repeat,
+    /// It is there: nothing is sent, and what was to follow is left undone.
+    TookEffect,
+}
+
+/// A person's word about a write in doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What they said.
+    pub kind: SettlementKind,
+    /// Who.
+    pub by: SubjectId,
+    /// Which host call.
+    pub call: u32,
+    /// The write that was shown. Another one in doubt voids the word.
+    pub of: BodyRef,
+    /// A remark, for the record.
+    pub note: Option<String>,
+}
+
+/// Where a replay left its record: the two requests side by side, sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Index of the host call.
+    pub call: u32,
+    /// The import that the record has there, if it has one.
+    pub recorded_import: Option<String>,
+    /// What the record has there.
+    pub recorded: Option<BodyRef>,
+    /// The import that was called.
+    pub asked_import: Option<String>,
+    /// What was asked for.
+    pub asked: Option<BodyRef>,
+}
+
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "end")]
@@ -175,6 +226,9 @@ pub enum End {
     Diverged {
         /// What differed.
         message: String,
+        /// Where, with both requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Box<Divergence>>,
     },
     /// A write was sent and nobody knows whether it took effect.
     Unknown {
@@ -224,8 +278,32 @@ pub enum Event {
     Held(Hold),
     /// Someone decided.
     Decided(Decision),
+    /// Someone said what became of a write in doubt. It opens an invocation again that ended as `unknown`.
+    Settled(Settlement),
     /// The last entry.
     Ended(End),
+}
+
+impl Event {
+    /// The bodies that it names.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<&BodyRef> {
+        match self {
+            Self::Planned(plan) => plan.arguments.iter().chain(&plan.context).collect(),
+            Self::Call { effect, arguments, answer, .. } => {
+                effect.iter().map(|effect| &effect.request).chain([arguments, answer]).collect()
+            }
+            Self::Write { effect, answer, .. } => {
+                effect.iter().map(|effect| &effect.request).chain(answer.as_ref()).collect()
+            }
+            Self::Held(hold) => vec![&hold.effect.request],
+            Self::Decided(decision) => vec![&decision.of],
+            Self::Settled(settlement) => vec![&settlement.of],
+            Self::Ended(End::Succeeded { output }) => output.iter().collect(),
+            Self::Ended(End::Diverged { at: Some(at), .. }) => at.recorded.iter().chain(&at.asked).collect(),
+            Self::Started { .. } | Self::Ended(_) => Vec::new(),
+        }
+    }
 }
 
 /// An event in its place.
@@ -269,6 +347,10 @@ impl State {
                 DecisionKind::Deny => Self::Denied,
                 DecisionKind::Expire => Self::Expired,
             },
+            Event::Settled(Settlement { kind, .. }) => match kind {
+                SettlementKind::Repeat => Self::Approved,
+                SettlementKind::TookEffect => Self::Failed,
+            },
             Event::Ended(end) => match end {
                 End::Succeeded { .. } => Self::Succeeded,
                 End::Failed { .. } => Self::Failed,
@@ -301,6 +383,14 @@ pub struct Record {
     pub connection: ConnectionId,
     /// The entries, in order; the first is `Planned`.
     pub entries: Vec<Entry>,
+}
+
+impl Record {
+    /// The write that was sent and of which nobody knows whether it took effect, if there is one.
+    #[must_use]
+    pub fn in_doubt(&self) -> Option<WriteSummary> {
+        crate::invoke::in_doubt(self)
+    }
 }
 
 /// A line of a list of invocations.
@@ -411,6 +501,20 @@ pub trait Journal: Send + Sync {
         decision: &Decision,
         when: Timestamp,
     ) -> StoreResult<()>;
+    /// Records what a person says of a write in doubt, once: only while the invocation is `Unknown` and its last write in
+    /// doubt is `settlement.of`, at `settlement.call`. Durable before it returns.
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        invocation: &InvocationId,
+        settlement: &Settlement,
+        when: Timestamp,
+    ) -> StoreResult<()>;
+    /// Records what is no invocation's: in the tenant's audit chain, or in the host's own. Durable with the next flush.
+    async fn note(&self, tenant: Option<&TenantId>, note: &Note, when: Timestamp) -> StoreResult<()>;
+    /// Forgets bodies that were last kept before then, but for those of invocations that may go on: running ones, those that
+    /// wait for a person. Their hashes stay in the record. Tells how many were forgotten.
+    async fn forget_bodies(&self, before: Timestamp) -> StoreResult<u64>;
     /// One invocation. Another tenant's is "not found".
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record>;
     /// Many, in short.

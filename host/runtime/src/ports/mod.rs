@@ -14,8 +14,9 @@ mod vault;
 pub use catalog::{Catalog, Installed};
 pub use directory::{Directory, TenantRules};
 pub use journal::{
-    BodyRef, Claim, Decision, DecisionKind, Durability, Effect, EffectState, End, Entry, Event, Filter, Hold, Journal,
-    Plan, Record, SealedBody, Standing, State, Summary, WriteSummary,
+    BodyRef, Claim, Decision, DecisionKind, Divergence, Durability, Effect, EffectState, End, Entry, Event, Filter,
+    Hold, Journal, Plan, RECORDING, Record, SealedBody, Settlement, SettlementKind, Standing, State, Summary,
+    WriteSummary,
 };
 pub use limiter::{Bucket, Limiter, Per, Rate};
 pub use links::{Asker, Flight, Link, LinkAsk, LinkStatus, Links};

@@ -1,22 +1,25 @@
 //! Records in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{MemoryStore, conflict, not_found};
+use crate::audit::Note;
 use crate::authority::{Authority, Fence};
 use crate::ids::{ConnectionId, InvocationId, TenantId, Timestamp};
 use crate::ports::{
     self, BodyRef, Claim, Decision, Durability, EffectState, Entry, Event, Filter, Lease, Plan, Record, SealedBody,
-    State, StoreError, StoreResult, Summary,
+    Settlement, State, StoreError, StoreResult, Summary,
 };
 
 #[derive(Default)]
 pub(super) struct Journal {
     records: Mutex<BTreeMap<InvocationId, Kept>>,
-    bodies: Mutex<HashMap<(TenantId, ConnectionId, String), SealedBody>>,
+    /// Each with when it was kept last.
+    bodies: Mutex<HashMap<(TenantId, ConnectionId, String), (Timestamp, SealedBody)>>,
+    notes: Mutex<Vec<(Option<TenantId>, Timestamp, Note)>>,
 }
 
 struct Kept {
@@ -57,8 +60,9 @@ fn absent(id: &InvocationId) -> StoreError {
 impl MemoryStore {
     fn keep_bodies(&self, at: &Authority, bodies: Vec<SealedBody>) {
         let mut kept = self.journal.bodies.lock();
+        let now = self.clock.now();
         for body in bodies {
-            kept.insert((at.tenant().clone(), at.connection.clone(), body.of.hash.clone()), body);
+            kept.insert((at.tenant().clone(), at.connection.clone(), body.of.hash.clone()), (now, body));
         }
     }
 
@@ -70,6 +74,12 @@ impl MemoryStore {
             .flat_map(|kept| &kept.record.entries)
             .filter(|entry| entry.at >= from && matches!(entry.event, Event::Write { state: EffectState::Sent, .. }));
         u32::try_from(sent.count()).unwrap_or(u32::MAX)
+    }
+
+    /// What was noted, oldest first.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        self.journal.notes.lock().iter().map(|(.., note)| note.clone()).collect()
     }
 
     /// Changes the entries of a record behind the journal's back, as somebody with the store's file could.
@@ -186,6 +196,45 @@ impl ports::Journal for MemoryStore {
         Ok(())
     }
 
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        invocation: &InvocationId,
+        settlement: &Settlement,
+        when: Timestamp,
+    ) -> StoreResult<()> {
+        let mut records = self.journal.records.lock();
+        let kept = records.get_mut(invocation).filter(|kept| kept.record.tenant == *tenant);
+        let kept = kept.ok_or_else(|| absent(invocation))?;
+        let doubt = kept.record.in_doubt();
+        let same = doubt.is_some_and(|one| one.call == settlement.call && one.effect.request == settlement.of);
+        if kept.state != State::Unknown || !same {
+            return Err(conflict(format!("invocation {invocation}"), format!("it is {:?}", kept.state)));
+        }
+        let seq = kept.record.entries.len() as u64;
+        kept.push(Entry { seq, at: when, event: Event::Settled(settlement.clone()) });
+        Ok(())
+    }
+
+    async fn note(&self, tenant: Option<&TenantId>, note: &Note, when: Timestamp) -> StoreResult<()> {
+        self.journal.notes.lock().push((tenant.cloned(), when, note.clone()));
+        Ok(())
+    }
+
+    async fn forget_bodies(&self, before: Timestamp) -> StoreResult<u64> {
+        let records = self.journal.records.lock();
+        let open = records.values().filter(|kept| !kept.state.is_final() || kept.state == State::Unknown);
+        let needed: HashSet<String> = open
+            .flat_map(|kept| &kept.record.entries)
+            .flat_map(|entry| entry.event.bodies())
+            .map(|of| of.hash.clone())
+            .collect();
+        let mut bodies = self.journal.bodies.lock();
+        let all = bodies.len();
+        bodies.retain(|(_, _, hash), (kept, _)| *kept >= before || needed.contains(hash));
+        Ok((all - bodies.len()) as u64)
+    }
+
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record> {
         let records = self.journal.records.lock();
         let kept = records.get(invocation).filter(|kept| kept.record.tenant == *tenant);
@@ -205,7 +254,7 @@ impl ports::Journal for MemoryStore {
 
     async fn body(&self, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> StoreResult<SealedBody> {
         let key = (tenant.clone(), connection.clone(), of.hash.clone());
-        let found = self.journal.bodies.lock().get(&key).cloned();
+        let found = self.journal.bodies.lock().get(&key).map(|(_, body)| body.clone());
         found.ok_or_else(|| not_found(format!("journal body {}", of.hash)))
     }
 }

@@ -84,6 +84,7 @@ async fn the_record_has_every_call_in_order_and_no_plain_text() {
             Event::Write { call, state, .. } => format!("{call} {state:?}"),
             Event::Held(hold) => format!("held {}", hold.call),
             Event::Decided(decision) => format!("{:?}", decision.kind),
+            Event::Settled(_) => "settled".to_owned(),
             Event::Ended(_) => "ended".into(),
         })
         .collect();

@@ -41,8 +41,10 @@ pub struct EventView {
     seq: u64,
     /// Milliseconds since 1970.
     at: u64,
-    /// `kind` is `connection-state` (`connection`, `before`, `state`, `reason`) or `link` (`link`, `status`, and what a
-    /// link's status says).
+    /// `kind` is `connection-state` (`connection`, `before`, `state`, `reason`), `link` (`link`, `status`, and what a
+    /// link's status says), `approval-pending` (a write waits: `invocation`, `connection`, `connector`, `tool`, `by`,
+    /// `expires`), `approval-decided` (`invocation`, `decision`, `by`) or `invocation-unknown` (`invocation`,
+    /// `connection`: a write was sent, and a person has to look whether it took effect).
     #[serde(flatten)]
     #[schema(value_type = Object)]
     what: sallyport_store::events::NewEvent,

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::output;
 use crate::watch::Watch;
+use crate::webhook::Webhook;
 use crate::{api, syncs};
 
 /// Where the service listens unless said.
@@ -60,18 +61,23 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
 /// Listens until the process is told to stop (ctrl-c, SIGTERM), then lets running requests finish.
 ///
 /// # Errors
-/// The address cannot be had.
+/// The address cannot be had; what the configuration says of the webhook is wrong.
 pub(crate) async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen}: choose another address with --listen, or port 0 for a free one")
     })?;
     let address = listener.local_addr()?;
     app.origins().listens(address);
+    // Opened before anybody can ask for anything: what happens from here on is announced.
+    let webhook = Webhook::open(&app).await?.map(|webhook| tokio::spawn(webhook.run()));
     let work = tokio::spawn(background(app.clone()));
     announce(&format!("http://{address}/"));
     let router = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     work.abort();
+    if let Some(webhook) = webhook {
+        webhook.abort();
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! API keys. A key is shown once; what is kept is its hash.
 
 use rusqlite::{OptionalExtension, Row, params};
+use sallyport::audit::Note;
 use sallyport::ids::{TenantId, Timestamp};
 use sallyport::ports::{Durability, StoreResult};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::Accounts;
+use crate::audit;
 use crate::db::Fail;
 
 /// Whose key it is, and so what it may do.
@@ -62,13 +64,14 @@ impl Accounts {
                 Holder::Service(tenant) => Some(tenant.as_str()),
             };
             if let Some(tenant) = tenant
-                && !db.prepare_cached("SELECT 1 FROM tenants WHERE id = ?")?.exists([tenant])?
+                && !db.prepare_cached("SELECT 1 FROM tenants WHERE id = ? AND removed IS NULL")?.exists([tenant])?
             {
                 return Err(Fail::not_found(format!("tenant {tenant}")));
             }
             let sql = "INSERT INTO api_keys (id, hash, tenant, label, created) VALUES (?, ?, ?, ?, ?)";
             db.execute(sql, params![kept.id, &hash(&secret)[..], tenant, kept.label, kept.created.0])?;
-            Ok(())
+            let whose = tenant.map(TenantId::new);
+            audit::note(db, whose.as_ref(), kept.created, &Note::ApiKeyMade { key: kept.id, label: kept.label })
         });
         write.await?;
         Ok(NewKey { key, text })
@@ -102,12 +105,13 @@ impl Accounts {
 
     /// Revokes a key of a tenant, or of the operator. Again: no change.
     pub async fn revoke_key(&self, tenant: Option<&TenantId>, id: &str) -> StoreResult<()> {
+        let whose = tenant.cloned();
         let (tenant, id, now) = (tenant.map(ToString::to_string), id.to_owned(), self.db.now());
         let write = self.db.write(Durability::Flushed, move |db| {
             let sql = "UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ? AND tenant IS ?";
             match db.execute(sql, params![now.0, id, tenant])? {
                 0 => Err(Fail::not_found(format!("API key {id}"))),
-                _ => Ok(()),
+                _ => audit::note(db, whose.as_ref(), now, &Note::ApiKeyRevoked { key: id }),
             }
         });
         Ok(write.await?)

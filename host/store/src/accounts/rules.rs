@@ -1,9 +1,11 @@
 //! What a tenant has settled for itself.
 
+use sallyport::audit::Note;
 use sallyport::ids::TenantId;
-use sallyport::ports::{StoreError, StoreResult, TenantRules};
+use sallyport::ports::{Durability, StoreError, StoreResult, TenantRules};
 
 use super::Accounts;
+use crate::audit;
 use crate::db::{json, unjson};
 
 /// The setting that holds them.
@@ -22,6 +24,9 @@ impl Accounts {
     pub async fn put_rules(&self, tenant: &TenantId, rules: TenantRules) -> StoreResult<()> {
         self.tenant(tenant).await?;
         let kept = json(&rules).map_err(StoreError::from)?;
-        self.put_setting(&key(tenant), &kept).await
+        self.put_setting(&key(tenant), &kept).await?;
+        let (tenant, now) = (tenant.clone(), self.db.now());
+        let note = Note::RulesSet { self_approval: rules.self_approval };
+        Ok(self.db.write(Durability::Flushed, move |db| audit::note(db, Some(&tenant), now, &note)).await?)
     }
 }

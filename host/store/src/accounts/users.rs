@@ -1,11 +1,13 @@
 //! Built-in users: people that the host itself knows, where no OIDC provider does.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sallyport::audit::Note;
 use sallyport::caller::{Caller, Role};
 use sallyport::ids::{SubjectId, TenantId};
 use sallyport::ports::{Durability, StoreResult};
 
 use super::Accounts;
+use crate::audit;
 use crate::db::{Fail, Outcome, json, unjson};
 
 /// A person whom the operator entered.
@@ -36,10 +38,13 @@ impl Accounts {
     /// Adds a user, or replaces the one of the same subject. An address belongs to one user of a tenant: a conflict
     /// otherwise.
     pub async fn put_user(&self, user: &User) -> StoreResult<()> {
-        let mut user = user.clone();
+        let (mut user, now) = (user.clone(), self.db.now());
         user.emails.iter_mut().for_each(|email| *email = email.trim().to_lowercase());
         let write = self.db.write(Durability::Flushed, move |db| {
-            if !db.prepare_cached("SELECT 1 FROM tenants WHERE id = ?")?.exists([user.tenant.as_str()])? {
+            if !db
+                .prepare_cached("SELECT 1 FROM tenants WHERE id = ? AND removed IS NULL")?
+                .exists([user.tenant.as_str()])?
+            {
                 return Err(Fail::not_found(format!("tenant {}", user.tenant)));
             }
             for email in &user.emails {
@@ -52,7 +57,8 @@ impl Accounts {
                 ON CONFLICT DO UPDATE SET name = ?3, emails = ?4, roles = ?5";
             let (tenant, subject) = (user.tenant.as_str(), user.subject.as_str());
             db.execute(sql, params![tenant, subject, user.name, json(&user.emails)?, json(&user.roles)?])?;
-            Ok(())
+            let User { tenant, subject, roles, .. } = user;
+            audit::note(db, Some(&tenant), now, &Note::PersonKept { subject, roles })
         });
         Ok(write.await?)
     }

@@ -70,6 +70,12 @@ impl Drop for Writes {
     }
 }
 
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({})", self.0.folder.display())
+    }
+}
+
 impl Db {
     pub(crate) fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
         let failed = |reason: std::io::Error| OpenError::Folder { path: folder.into(), reason: reason.to_string() };

@@ -4,9 +4,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use sallyport::ports::StoreError;
 
 use super::fail::Outcome;
+use crate::audit;
 
-/// What leads from format `i` to format `i + 1`. Only ever added to.
-const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
+/// What leads from format `i` to format `i + 1`: statements, then what SQL cannot say. Only ever added to.
+const STEPS: [(&str, fn(&Connection) -> Outcome<()>); 4] = [
+    (include_str!("1.sql"), |_| Ok(())),
+    (include_str!("2.sql"), |_| Ok(())),
+    (include_str!("3.sql"), |_| Ok(())),
+    (include_str!("4.sql"), audit::begin),
+];
 
 /// "SLLY": tells our files from other SQLite databases.
 const APPLICATION: i32 = 0x534c_4c59;
@@ -22,8 +28,9 @@ pub(super) fn bring_up_to_date(db: &mut Connection) -> Outcome<()> {
     if found == known {
         return Ok(());
     }
-    for step in &STEPS[found as usize..] {
-        tx.execute_batch(step)?;
+    for (statements, rest) in &STEPS[found as usize..] {
+        tx.execute_batch(statements)?;
+        rest(&tx)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.pragma_update(None, "user_version", known)?;

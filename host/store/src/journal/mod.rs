@@ -1,20 +1,22 @@
 //! The record of everything that was done.
 
 mod append;
+mod retain;
 mod show;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
+use sallyport::audit::Note;
 use sallyport::authority::{Authority, Fence};
 use sallyport::ids::{ConnectionId, InvocationId, TenantId, Timestamp};
 use sallyport::ports::{
     BodyRef, Claim, Decision, DecisionKind, Durability, Entry, Event, Filter, Journal, Lease, Plan, Record, SealedBody,
-    State, StoreResult, Summary,
+    Settlement, State, StoreResult, Summary,
 };
 
-use crate::Store;
 use crate::db::{Fail, Outcome, json, unword, word};
 use crate::directory::find;
+use crate::{Store, audit};
 
 #[async_trait]
 impl Journal for Store {
@@ -32,7 +34,7 @@ impl Journal for Store {
         let claim = Claim { lease: lease.clone(), state: State::Planned };
         let what = format!("the beginning of invocation {}", at.invocation);
         let work = move |db: &Connection| {
-            find(db, at.tenant(), &at.connection)?;
+            let place = find(db, at.tenant(), &at.connection)?.key;
             let sql = "INSERT INTO invocations (id, tenant, connection, caller, subject, connector, standing, length,
                     state, planned, changed, fence, until)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING";
@@ -52,9 +54,23 @@ impl Journal for Store {
             if added == 0 {
                 return Err(Fail::conflict(format!("invocation {}", at.invocation), "opened before"));
             }
-            let row = row(db, at.tenant(), &at.invocation)?;
+            let row = Row {
+                key: db.last_insert_rowid(),
+                id: at.invocation.clone(),
+                tenant: at.tenant().clone(),
+                connection: at.connection.to_string(),
+                place: Some(place),
+                whose: Some(json(&at.caller)?),
+                length: 0,
+                state: State::Planned,
+                ended: false,
+                hold: None,
+                expires: None,
+                fence: lease.fence.0,
+                until: lease.until.0,
+            };
             let planned = Entry { seq: 0, at: when, event: Event::Planned(Box::new(plan)) };
-            append::bodies(db, &at.connection, &bodies)?;
+            append::bodies(db, row.place, when, &bodies)?;
             append::entries(db, &row, &[planned])
         };
         self.db.keep(durability, what, work).await?;
@@ -69,13 +85,13 @@ impl Journal for Store {
         bodies: Vec<SealedBody>,
         durability: Durability,
     ) -> StoreResult<()> {
-        let at = at.clone();
+        let (at, now) = (at.clone(), self.db.now());
         let what = format!("entries of invocation {} from {first}", at.invocation);
         let work = move |db: &Connection| {
             let row = row(db, at.tenant(), &at.invocation)?;
             row.fenced(&at)?;
             row.takes(first, &entries)?;
-            append::bodies(db, &at.connection, &bodies)?;
+            append::bodies(db, row.place, now, &bodies)?;
             append::entries(db, &row, &entries)
         };
         Ok(self.db.keep(durability, what, work).await?)
@@ -148,6 +164,40 @@ impl Journal for Store {
         Ok(write.await?)
     }
 
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        invocation: &InvocationId,
+        settlement: &Settlement,
+        when: Timestamp,
+    ) -> StoreResult<()> {
+        let (tenant, invocation, settlement) = (tenant.clone(), invocation.clone(), settlement.clone());
+        let write = self.db.write(Durability::Flushed, move |db| {
+            let row = row(db, &tenant, &invocation)?;
+            if row.state != State::Unknown {
+                return Err(Fail::conflict(row.name(), word(&row.state)?));
+            }
+            let doubt = show::record(db, &tenant, &invocation)?.in_doubt();
+            if doubt.is_none_or(|write| write.call != settlement.call || write.effect.request != settlement.of) {
+                return Err(Fail::conflict(row.name(), "in doubt about another write"));
+            }
+            let entry = Entry { seq: row.length, at: when, event: Event::Settled(settlement) };
+            append::entries(db, &row, &[entry])
+        });
+        Ok(write.await?)
+    }
+
+    async fn note(&self, tenant: Option<&TenantId>, note: &Note, when: Timestamp) -> StoreResult<()> {
+        let (tenant, note) = (tenant.cloned(), note.clone());
+        let write = move |db: &Connection| audit::note(db, tenant.as_ref(), when, &note);
+        Ok(self.db.write(Durability::Eventual, write).await?)
+    }
+
+    async fn forget_bodies(&self, before: Timestamp) -> StoreResult<u64> {
+        let now = self.db.now();
+        Ok(self.db.write(Durability::Flushed, move |db| retain::forget(db, before, now)).await?)
+    }
+
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record> {
         let (tenant, invocation) = (tenant.clone(), invocation.clone());
         self.db.caught_up().await?;
@@ -171,7 +221,12 @@ impl Journal for Store {
 struct Row {
     key: i64,
     id: InvocationId,
+    tenant: TenantId,
     connection: String,
+    /// The connection's key, while there is one.
+    place: Option<i64>,
+    /// The caller as stored, where the first entry is still to come.
+    whose: Option<String>,
     length: u64,
     state: State,
     ended: bool,
@@ -184,6 +239,10 @@ struct Row {
 impl Row {
     fn name(&self) -> String {
         format!("invocation {}", self.id)
+    }
+
+    fn connection_id(&self) -> ConnectionId {
+        ConnectionId::new(self.connection.as_str())
     }
 
     /// Refuses a holder that has a successor, and one that acts for another connection.
@@ -206,24 +265,37 @@ impl Row {
         if self.length != first || !follows {
             return Err(Fail::conflict(self.name(), format!("{} entries long", self.length)));
         }
-        let ours = |entry: &Entry| matches!(entry.event, Event::Planned(_) | Event::Decided(_));
+        let ours = |entry: &Entry| matches!(entry.event, Event::Planned(_) | Event::Decided(_) | Event::Settled(_));
         if entries.iter().any(ours) {
-            return Err(Fail::other("an invocation is planned by `open` and decided by `decide` only"));
+            return Err(Fail::other(
+                "an invocation is planned by `open`, decided by `decide` and settled by `settle` only",
+            ));
         }
         Ok(())
     }
 }
 
 fn row(db: &Connection, tenant: &TenantId, id: &InvocationId) -> Outcome<Row> {
-    let sql = "SELECT key, connection, length, state, ended, hold, expires, fence, until FROM invocations
-        WHERE id = ? AND tenant = ?";
+    let sql = "SELECT i.key, i.connection, i.length, i.state, i.ended, i.hold, i.expires, i.fence, i.until, c.key
+        FROM invocations i LEFT JOIN connections c ON c.id = i.connection WHERE i.id = ? AND i.tenant = ?";
     let found = db.prepare_cached(sql)?.query_row([id.as_str(), tenant.as_str()], |row| {
         let state: String = row.get(3)?;
-        let (id, state_so_far) = (id.clone(), State::Planned);
-        let (key, connection, length) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (ended, hold, expires) = (row.get(4)?, row.get(5)?, row.get(6)?);
-        let (fence, until) = (row.get(7)?, row.get(8)?);
-        Ok((state, Row { key, id, connection, length, state: state_so_far, ended, hold, expires, fence, until }))
+        let found = Row {
+            key: row.get(0)?,
+            id: id.clone(),
+            tenant: tenant.clone(),
+            connection: row.get(1)?,
+            place: row.get(9)?,
+            whose: None,
+            length: row.get(2)?,
+            state: State::Planned,
+            ended: row.get(4)?,
+            hold: row.get(5)?,
+            expires: row.get(6)?,
+            fence: row.get(7)?,
+            until: row.get(8)?,
+        };
+        Ok((state, found))
     });
     let (state, row) = found.optional()?.ok_or_else(|| Fail::not_found(format!("invocation {id}")))?;
     Ok(Row { state: unword(&state)?, ..row })

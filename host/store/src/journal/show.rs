@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use sallyport::ids::{ConnectionId, ConnectorId, InvocationId, SubjectId, TenantId, Timestamp};
 use sallyport::ports::{BodyRef, Entry, Filter, Record, SealedBody, Summary};
 
+use super::append::short;
 use crate::db::{Fail, Outcome, unjson, unword, word};
 
 /// Invocations listed where the filter does not say how many.
@@ -69,11 +70,11 @@ pub(super) fn list(db: &Connection, tenant: &TenantId, filter: &Filter) -> Outco
 }
 
 pub(super) fn body(db: &Connection, tenant: &TenantId, connection: &ConnectionId, of: BodyRef) -> Outcome<SealedBody> {
-    crate::directory::find(db, tenant, connection)?;
-    let sql = "SELECT nonce, ciphertext FROM bodies WHERE connection = ? AND hash = ? AND size = ?";
+    let connection = crate::directory::find(db, tenant, connection)?.key;
+    let sql = "SELECT nonce, ciphertext FROM bodies WHERE connection = ? AND hash = ?";
     let found: Option<(Vec<u8>, Vec<u8>)> = db
         .prepare_cached(sql)?
-        .query_row(params![connection.as_str(), of.hash, of.size], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![connection, short(&of.hash)], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (nonce, ciphertext) = found.ok_or_else(|| Fail::not_found(format!("body {}", of.hash)))?;
     Ok(SealedBody { of, nonce, ciphertext })

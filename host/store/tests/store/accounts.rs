@@ -3,11 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use sallyport::caller::Role;
+use sallyport::connection::{Connection, ConnectionState, Owner};
 use sallyport::ids::{SubjectId, TenantId, Timestamp};
 use sallyport::ports::{Directory as _, StoreError, TenantRules};
 use sallyport_store::accounts::{Holder, User};
 
-use crate::given::{Given, tenant};
+use crate::given::{Given, connection, tenant};
 
 #[tokio::test]
 async fn a_tenant_is_made_once_with_a_well_formed_id() {
@@ -155,4 +156,46 @@ async fn what_counts_once_is_used_by_one_of_many_and_forgotten_after_its_time() 
     assert!(accounts.use_once("state", "old", later).await.unwrap(), "its time is over");
     assert!(!accounts.use_once("state", "a", later).await.unwrap(), "others stay");
     assert_eq!(accounts.setting("used").await.unwrap().as_deref(), Some("kept"));
+}
+
+#[tokio::test]
+async fn events_of_all_tenants_are_told_in_one_order() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    let beta = TenantId::new("beta");
+    accounts.create_tenant(&beta, "Beta").await.unwrap();
+    let ours = connection("ours", "ours", Owner::Workspace);
+    let theirs = Connection { tenant: beta.clone(), ..connection("theirs", "theirs", Owner::Workspace) };
+    for one in [&ours, &theirs] {
+        given.store.put_connection(one).await.unwrap();
+    }
+    for (one, state) in
+        [(&ours, ConnectionState::Revoked), (&theirs, ConnectionState::Revoked), (&ours, ConnectionState::Active)]
+    {
+        given.store.set_state(&one.tenant, &one.id, state, None).await.unwrap();
+    }
+    let all = accounts.events_of_all(0, 10).await.unwrap();
+    let tenants: Vec<&TenantId> = all.iter().map(|(tenant, _)| tenant).collect();
+    assert_eq!(tenants, [&tenant(), &beta, &tenant()]);
+    assert!(all.is_sorted_by(|(_, one), (_, next)| one.seq < next.seq));
+    assert!(all.iter().all(|(_, event)| event.what.kind() == "connection-state"));
+    assert_eq!(accounts.events_of_all(all[0].1.seq, 1).await.unwrap(), all[1..2]);
+    assert!(accounts.events_of_all(all[2].1.seq, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_webhook_begins_with_the_newest_event_and_never_goes_back() {
+    let given = Given::new().await;
+    let accounts = given.store.accounts();
+    let kept = connection("ours", "ours", Owner::Workspace);
+    given.store.put_connection(&kept).await.unwrap();
+    given.store.set_state(&kept.tenant, &kept.id, ConnectionState::Revoked, None).await.unwrap();
+    let newest = accounts.events_of_all(0, 10).await.unwrap().pop().unwrap().1.seq;
+    assert_eq!(accounts.webhook_cursor().await.unwrap(), newest);
+    given.store.set_state(&kept.tenant, &kept.id, ConnectionState::Active, None).await.unwrap();
+    assert_eq!(accounts.webhook_cursor().await.unwrap(), newest, "it waits for the receiver");
+    accounts.set_webhook_cursor(100).await.unwrap();
+    // Compared as numbers: as text, 99 would be later.
+    accounts.set_webhook_cursor(99).await.unwrap();
+    assert_eq!(given.another().accounts().webhook_cursor().await.unwrap(), 100);
 }

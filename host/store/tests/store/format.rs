@@ -1,12 +1,13 @@
 //! Formats on disk: a directory of each one is opened for ever.
 //!
-//! `tests/data/format-3` was written by [`write_sample`]. For a new format, run this module's tests with
+//! `tests/data/format-4` was written by [`write_sample`]. For a new format, run this module's tests with
 //! `SALLYPORT_KEEP_SAMPLE=<an empty folder>` and check in what is there then, beside the earlier ones.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sallyport::audit::{ChainName, HostKey};
 use sallyport::authority::Fence;
 use sallyport::caller::Role;
 use sallyport::connection::{Constraints, Grant, Owner, Setting};
@@ -23,6 +24,7 @@ use sallyport::ports::{
 use sallyport_agent::ports::{Conversations, Documents, Turn, TurnOutcome};
 use sallyport_index::{ChunkStore, Recipe};
 use sallyport_store::accounts::{Holder, User};
+use sallyport_store::audit::ExportedItem;
 use sallyport_store::events::NewEvent;
 use sallyport_store::{OpenError, Store};
 
@@ -260,13 +262,16 @@ async fn check_format_3(store: &Store) {
     assert_eq!(kept, Link { status: LinkStatus::Declined, version: 2, ..link() });
     let events = store.accounts().events(&tenant(), 0, 10).await.unwrap();
     let told = NewEvent::Link { link: link().id, status: LinkStatus::Declined };
-    assert_eq!(events.into_iter().map(|event| event.what).collect::<Vec<_>>(), [told]);
+    assert_eq!(events.first().map(|event| &event.what), Some(&told));
 }
 
 #[tokio::test]
 async fn a_sample_holds_something_of_everything() {
     let folder = tempfile::tempdir().unwrap();
-    write_sample(&Store::open(folder.path()).unwrap()).await;
+    let store = Store::open(folder.path()).unwrap();
+    write_sample(&store).await;
+    assert_eq!(store.audit().seal(host_key(), Timestamp(500)).await.unwrap(), []);
+    drop(store);
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     let mut tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -281,9 +286,39 @@ async fn a_sample_holds_something_of_everything() {
         copy(&folder.path().join("connectors"), &kept.join("connectors"));
     }
     let store = Store::open(folder.path()).unwrap();
+    check_format_4(&store).await;
     check_format_3(&store).await;
     check_format_2(&store).await;
     check_sample(&store).await;
+}
+
+/// The key that signed the sample's chains.
+fn host_key() -> HostKey {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("host.key");
+    fs::write(&file, format!("sallyport host key 1\n{}\n", "07".repeat(32))).unwrap();
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    HostKey::open_or_create(&file).unwrap()
+}
+
+/// The chains as they were signed then: forms of hashes and signatures are for ever.
+async fn check_format_4(store: &Store) {
+    let reports = store.audit().verify(host_key().public(), Vec::new()).await.unwrap();
+    assert_eq!(reports.len(), 2, "the tenant's and the host's");
+    for report in reports {
+        assert_eq!((report.bad, report.vouched), (None, report.links));
+        assert!(report.links > 0 && report.signed == Some(report.links));
+    }
+}
+
+/// What had no chain when it was written has one from when it was opened.
+async fn check_begun(store: &Store) {
+    let reports = store.audit().verify(host_key().public(), Vec::new()).await.unwrap();
+    let own = reports.iter().find(|report| report.chain == tenant().as_str()).unwrap();
+    assert_eq!((&own.bad, own.vouched), (&None, 0));
+    assert!(own.links > 3, "a note, and every entry");
+    let links = store.audit().export(&ChainName::of(&tenant()), 0, 1).await.unwrap();
+    assert!(matches!(&links[0].item, ExportedItem::Note { note, .. } if note.get().contains("begun")), "{links:?}");
 }
 
 /// A copy of a kept directory, opened.
@@ -299,6 +334,7 @@ fn kept(format: u32) -> (tempfile::TempDir, Store) {
 #[tokio::test]
 async fn a_directory_of_format_1_is_opened() {
     let (_folder, store) = kept(1);
+    check_begun(&store).await;
     let id = ConnectorId::new("google-drive").unwrap();
     assert_eq!(store.live(&id).await.unwrap().publisher, None, "what was installed before nobody had signed");
     assert_eq!(store.waiting(&id).await.unwrap(), None);
@@ -308,6 +344,16 @@ async fn a_directory_of_format_1_is_opened() {
 #[tokio::test]
 async fn a_directory_of_format_2_is_opened() {
     let (_folder, store) = kept(2);
+    check_begun(&store).await;
+    check_format_2(&store).await;
+    check_sample(&store).await;
+}
+
+#[tokio::test]
+async fn a_directory_of_format_4_is_opened() {
+    let (_folder, store) = kept(4);
+    check_format_4(&store).await;
+    check_format_3(&store).await;
     check_format_2(&store).await;
     check_sample(&store).await;
 }
@@ -315,6 +361,7 @@ async fn a_directory_of_format_2_is_opened() {
 #[tokio::test]
 async fn a_directory_of_format_3_is_opened() {
     let (_folder, store) = kept(3);
+    check_begun(&store).await;
     check_format_3(&store).await;
     check_format_2(&store).await;
     check_sample(&store).await;
@@ -327,7 +374,7 @@ fn a_newer_format_is_left_alone() {
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 3 })), "{refused:?}");
+    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 4 })), "{refused:?}");
     let tenants: u64 = db.query_row("SELECT count(*) FROM tenants", [], |row| row.get(0)).unwrap();
     assert_eq!(tenants, 0);
 }

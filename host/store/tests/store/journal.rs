@@ -12,7 +12,7 @@ use sallyport::ports::{
 
 use crate::given::{Given, authority, tenant};
 
-fn body(name: &str) -> SealedBody {
+pub(crate) fn body(name: &str) -> SealedBody {
     SealedBody { of: BodyRef { hash: name.into(), size: 3 }, nonce: vec![1; 24], ciphertext: name.as_bytes().to_vec() }
 }
 
@@ -26,11 +26,12 @@ pub(crate) fn plan() -> Plan {
         arguments: Some(body("arguments").of),
         seed: [7; 32],
         started: Timestamp(10),
+        recording: sallyport::ports::RECORDING,
         context: None,
     }
 }
 
-fn effect(request: &str) -> Effect {
+pub(crate) fn effect(request: &str) -> Effect {
     Effect {
         method: "POST".into(),
         target: "https://api.trello.com/1/boards".into(),
@@ -40,7 +41,7 @@ fn effect(request: &str) -> Effect {
     }
 }
 
-fn held(request: &str) -> Event {
+pub(crate) fn held(request: &str) -> Event {
     Event::Held(Hold { call: 3, effect: effect(request), reasons: vec!["asks".into()], expires: Timestamp(5_000) })
 }
 
@@ -52,15 +53,15 @@ fn decision(kind: DecisionKind, request: &str, by: &str) -> Decision {
     Decision { kind, by: SubjectId::new(by), own: false, of: body(request).of, note: None }
 }
 
-const STARTED: Event = Event::Started { run: 1, replayed: 0 };
+pub(crate) const STARTED: Event = Event::Started { run: 1, replayed: 0 };
 
 /// An invocation that was opened and claimed.
-async fn opened(given: &Given) -> Authority {
+pub(crate) async fn opened(given: &Given) -> Authority {
     let stream = given.connection("trello", "s1", Owner::Workspace).await;
     reopened(given, &stream.at.connection).await
 }
 
-async fn reopened(given: &Given, connection: &sallyport::ids::ConnectionId) -> Authority {
+pub(crate) async fn reopened(given: &Given, connection: &sallyport::ids::ConnectionId) -> Authority {
     let mut at = authority(connection);
     at.invocation = InvocationId::fresh();
     let claim = given
@@ -73,7 +74,7 @@ async fn reopened(given: &Given, connection: &sallyport::ids::ConnectionId) -> A
     at
 }
 
-async fn append(given: &Given, at: &Authority, first: u64, events: Vec<Event>) -> Result<(), StoreError> {
+pub(crate) async fn append(given: &Given, at: &Authority, first: u64, events: Vec<Event>) -> Result<(), StoreError> {
     let entries = events.into_iter().zip(first..).map(|(event, seq)| entry(seq, event)).collect();
     given.store.append(at, first, entries, vec![body("more")], Durability::Flushed).await
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod chunks;
 mod constraints;
 mod disk;
