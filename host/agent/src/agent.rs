@@ -64,8 +64,8 @@ pub struct Decided {
 pub enum DecidedEnd {
     /// Approved and done.
     Done(Done),
-    /// A person said no, or nobody said anything in time.
-    Refused,
+    /// A person said no, with their reason if they gave one; or nobody said anything in time.
+    Refused(Option<String>),
     /// Approved, and it failed; the error in words.
     Failed(String),
 }

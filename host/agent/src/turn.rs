@@ -245,7 +245,10 @@ impl<'a> Running<'a> {
                 self.context.add_output(self.caller, &title, &done.output);
                 format!("*{title}* was approved and is done. It gave: {}", brief(&done.output))
             }
-            DecidedEnd::Refused => format!("*{title}* was not approved. Nothing was changed."),
+            DecidedEnd::Refused(None) => format!("*{title}* was not approved. Nothing was changed."),
+            DecidedEnd::Refused(Some(reason)) => {
+                format!("*{title}* was not approved, for this reason: {}. Nothing was changed.", shown(reason))
+            }
             DecidedEnd::Failed(message) => format!("*{title}* was approved and failed: {message}"),
         })
     }

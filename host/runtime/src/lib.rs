@@ -94,6 +94,7 @@ pub mod invoke;
 pub mod keys;
 pub mod limiter;
 pub mod ports;
+pub mod recording;
 pub mod registry;
 pub mod runtime;
 mod scan;

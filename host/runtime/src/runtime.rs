@@ -265,16 +265,20 @@ impl Runtime {
 
     /// Reads, checks and compiles a file, off the async threads.
     pub(crate) async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Loaded>, ComponentError> {
+        let loaded = self.load_unlisted(bytes).await?;
+        self.within_registry(&loaded.manifest)?;
+        self.0.components.write().insert(loaded.digest.clone(), Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// As [`Self::load`], whatever the registry says: for what is run where no secret can reach it, and kept nowhere.
+    pub(crate) async fn load_unlisted(&self, bytes: Vec<u8>) -> Result<Arc<Loaded>, ComponentError> {
         let runtime = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let place = Place { compiler: &runtime.0.compiler, cache: runtime.0.cache.as_ref() };
             Loaded::read(&runtime.0.engine, place, &bytes)
         });
-        let loaded = reading.await.map_err(|error| ComponentError::Compile(error.to_string()))??;
-        self.within_registry(&loaded.manifest)?;
-        let loaded = Arc::new(loaded);
-        self.0.components.write().insert(loaded.digest.clone(), Arc::clone(&loaded));
-        Ok(loaded)
+        Ok(Arc::new(reading.await.map_err(|error| ComponentError::Compile(error.to_string()))??))
     }
 
     /// Whether a manifest's secrets stay where the registry lets them go.

@@ -120,6 +120,14 @@ impl App {
         self.0.store.accounts()
     }
 
+    /// The host's key, which signs audit chains.
+    ///
+    /// # Errors
+    /// Its file cannot be used.
+    pub fn host_key(&self) -> Result<sallyport::audit::HostKey, HostError> {
+        Ok(crate::audit::key(&self.0.data)?)
+    }
+
     /// What signs caller tokens.
     #[must_use]
     pub fn tokens(&self) -> &TokenKey {
@@ -182,7 +190,10 @@ impl App {
         let app = self.clone();
         let begin = async move {
             match app.agent().await {
-                Ok(agent) => agent.stream(caller, Ask { conversation, request, decided: None }).left_stream(),
+                Ok(agent) => {
+                    let decided = brain::decided(&app, &caller, &conversation).await;
+                    agent.stream(caller, Ask { conversation, request, decided }).left_stream()
+                }
                 Err(error) => futures::stream::iter([brain::failed(&error)]).right_stream(),
             }
         };

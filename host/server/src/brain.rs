@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sallyport::ports::State;
+use sallyport::tool::Outcome;
 use sallyport::{Caller, Fault as _, Runtime};
 use sallyport_agent::model::{OpenAiConfig, OpenAiModel};
-use sallyport_agent::ports::{Hit, PortError, Retriever};
-use sallyport_agent::{Agent, AgentEvent, Mind};
+use sallyport_agent::ports::{Conversations as _, Hit, PortError, Retriever};
+use sallyport_agent::{Agent, AgentEvent, Decided, DecidedEnd, Mind};
 use sallyport_index::{Index, SearchRequest};
 use sallyport_store::Store;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::error::HostError;
 
@@ -58,6 +61,28 @@ pub(crate) fn words(config: &Config) -> String {
 /// A turn that could not begin.
 pub(crate) fn failed(error: &HostError) -> AgentEvent {
     AgentEvent::Error { code: error.code().into(), message: error.to_string(), retryable: error.retryable() }
+}
+
+/// What became of the proposal with which the conversation's last turn ended, if somebody decided meanwhile: whoever answers
+/// has to know, and where it was denied, why.
+pub(crate) async fn decided(app: &App, caller: &Caller, conversation: &str) -> Option<Decided> {
+    let turns = app.store().turns(caller, conversation, 1).await.unwrap_or_default();
+    let invocation = turns.last()?.proposed.clone()?;
+    let view = app.runtime().invocation(caller, &invocation).await.ok()?;
+    let end = match view.state {
+        State::Denied => DecidedEnd::Refused(view.decided.and_then(|decision| decision.note)),
+        State::Expired => DecidedEnd::Refused(Some("nobody decided in time".into())),
+        State::Succeeded => match app.runtime().resume(caller, &invocation).await {
+            Ok(Outcome::Done(done)) => DecidedEnd::Done(done),
+            _ => return None,
+        },
+        State::Failed | State::Diverged | State::Unknown => {
+            DecidedEnd::Failed(view.error.unwrap_or_else(|| "it did not succeed".into()))
+        }
+        State::Planned | State::Running | State::Held | State::Approved => return None,
+    };
+    let title = view.proposal.map_or_else(|| invocation.to_string(), |proposal| proposal.tool.to_string());
+    Some(Decided { invocation, title, end })
 }
 
 /// The index, as the agent asks it.

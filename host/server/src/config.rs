@@ -37,6 +37,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// Where events are announced. Without it they wait for whoever asks `/v1/events`.
     pub webhook: Option<Webhook>,
+    /// What becomes of the record.
+    pub audit: Audit,
     /// Where connectors are compiled. Not the file's to say.
     #[serde(skip)]
     pub compiler: Compiler,
@@ -63,6 +65,24 @@ pub struct Webhook {
     /// File that holds what deliveries are signed with: `whsec_` and base64, or any other text. A path that is not
     /// absolute begins in the data directory.
     pub secret_file: Option<PathBuf>,
+}
+
+/// What becomes of the record of what was done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// How long what was asked and answered is kept, in days; 30 unless said. That it was, by its hash, is kept for ever.
+    pub retention_days: u32,
+    /// Where anchors are written while serving: a file, or a URL that takes a post. None unless said.
+    pub anchor: Option<String>,
+    /// How often; 60 minutes unless said.
+    pub anchor_minutes: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: 30, anchor: None, anchor_minutes: 60 }
+    }
 }
 
 /// Bounds that are the engine's pool's.

@@ -27,6 +27,9 @@ pub enum HostError {
     /// The master key cannot be used.
     #[error(transparent)]
     Key(#[from] sallyport::keys::KeyError),
+    /// The host's key cannot be used.
+    #[error(transparent)]
+    HostKey(#[from] sallyport::audit::HostKeyError),
     /// A re-pointed origin is not of the right form.
     #[error(transparent)]
     Repoint(#[from] sallyport::wire::BadRepoint),
@@ -89,6 +92,7 @@ impl Fault for HostError {
             Self::Index(_) => "search-failed",
             Self::Model(_) | Self::NoCache => "embedding-model",
             Self::Key(_) => "master-key",
+            Self::HostKey(_) => "host-key",
             Self::Repoint(_) | Self::Config(_) | Self::Value(_) => "configuration",
             Self::Engine(_) => "engine",
             Self::SyncRuns => "busy",

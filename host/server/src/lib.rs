@@ -5,6 +5,7 @@
 pub mod api;
 pub mod app;
 pub mod ask;
+pub mod audit;
 pub mod auth;
 mod brain;
 pub mod cli;

@@ -144,6 +144,6 @@ mod tests {
         let entry = EntryText { invocation: "i1", seq: 0, at: 7, event: "{}", whose: Some(("c1", "ann")) };
         let first = extend(&GENESIS, "acme", 1, Item::Entry(entry_digest(entry)));
         let second = extend(&first, "acme", 2, Item::Note(note_digest(Timestamp(9), "{\"kind\":\"x\"}")));
-        assert_eq!(hex::encode(second), "FORM1");
+        assert_eq!(hex::encode(second), "11eb17edc398fac7a5647d6659b6171bd747cfcba237c04f9ab3e370760cea4d");
     }
 }

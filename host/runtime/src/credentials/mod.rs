@@ -240,6 +240,12 @@ impl Credentials {
         self.inner.dress(at, connection, credential, opened).await
     }
 
+    /// What lies in a slot, as it is: to be looked for in what is given out.
+    pub(crate) async fn secrets_in(&self, at: &Authority, slot: &SlotName) -> Result<Vec<Secret>, CredentialError> {
+        let opened = self.inner.read(at, slot).await?;
+        Ok(std::iter::once(opened.access.clone()).chain(opened.refresh.clone()).collect())
+    }
+
     /// The connection's secrets that do not go out with a request, since they may come back with its answer all the same:
     /// a service can keep what it was sent before. One that cannot be opened was sent by nobody.
     pub(crate) async fn others(

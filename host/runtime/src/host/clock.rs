@@ -2,15 +2,16 @@
 
 use crate::engine::imports::connector::clock::Host;
 
-use super::State;
+use super::{State, Work};
 
 impl Host for State {
     async fn now(&mut self) -> wasmtime::Result<u64> {
         self.called()?;
         let now = self.services.clock.now();
-        match self.trace() {
-            Some(trace) => Ok(trace.now(now).await?.0),
-            None => Ok(now.0),
+        match &mut self.work {
+            Work::Tool(trace) => Ok(trace.now(now).await?.0),
+            Work::Rehearsal(rehearsal) => Ok(rehearsal.now(now)?.0),
+            Work::Plain | Work::Pull(_) => Ok(now.0),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::imports::connector::credentials::{Facts, Host, Slot};
 use crate::engine::imports::connector::types::Field;
 
-use super::State;
+use super::{State, Work};
 
 impl Host for State {
     async fn get(&mut self) -> wasmtime::Result<Facts> {
@@ -16,9 +16,10 @@ impl Host for State {
             capabilities: self.live.ids().iter().map(ToString::to_string).collect(),
             settings: self.connection.settings.clone().into_iter().collect(),
         };
-        let facts = match self.trace() {
-            Some(trace) => trace.fact("credentials.get", facts).await?,
-            None => facts,
+        let facts = match &mut self.work {
+            Work::Tool(trace) => trace.fact("credentials.get", facts).await?,
+            Work::Rehearsal(rehearsal) => rehearsal.facts(facts)?,
+            Work::Plain | Work::Pull(_) => facts,
         };
         Ok(Facts {
             account: facts.account,

@@ -21,7 +21,7 @@ impl Host for State {
         self.called()?;
         let meter = self.host_time.clone();
         metered(&meter, async {
-            if !matches!(self.work, Work::Pull(_)) {
+            if !matches!(self.work, Work::Pull(_) | Work::Rehearsal(_)) {
                 return Err(outside());
             }
             let inline: usize = changes.iter().map(inline_size).sum();
@@ -39,7 +39,14 @@ impl Host for State {
                 converted.push(self.change(change)?);
             }
             let most = self.limits.staged;
-            let Work::Pull(staging) = &mut self.work else { return Err(outside()) };
+            let staging = match &mut self.work {
+                Work::Pull(staging) => staging,
+                Work::Rehearsal(rehearsal) => {
+                    rehearsal.emit(converted);
+                    return Ok(());
+                }
+                Work::Plain | Work::Tool(_) => return Err(outside()),
+            };
             staging.stage(converted, most).map_err(|staged| {
                 too_much("staged", format!("{staged} bytes staged; {most} is the most: checkpoint first"))
             })
@@ -55,7 +62,14 @@ impl Host for State {
             if cursor.len() > most {
                 return Err(too_much("cursor", format!("a cursor of {} bytes; {most} is the most", cursor.len())));
             }
-            let Work::Pull(staging) = &mut self.work else { return Err(outside()) };
+            let staging = match &mut self.work {
+                Work::Pull(staging) => staging,
+                Work::Rehearsal(rehearsal) => {
+                    rehearsal.checkpoint(cursor);
+                    return Ok(());
+                }
+                Work::Plain | Work::Tool(_) => return Err(outside()),
+            };
             staging.checkpoint(&self.services, &self.at, cursor).await.map_err(Into::into)
         })
         .await
@@ -65,7 +79,11 @@ impl Host for State {
         self.called()?;
         let meter = self.host_time.clone();
         metered(&meter, async {
-            let Work::Pull(staging) = &self.work else { return Err(outside()) };
+            let staging = match &mut self.work {
+                Work::Pull(staging) => staging,
+                Work::Rehearsal(rehearsal) => return Ok(rehearsal.revisions(&self.at, &ids).await?),
+                Work::Plain | Work::Tool(_) => return Err(outside()),
+            };
             match self.services.sink.revisions(&self.at, &staging.source, &ids).await {
                 Ok(revisions) => Ok(revisions),
                 Err(StoreError::Conflict { .. }) => Err(DocumentsErrorOr::Typed(Error::Stopped)),

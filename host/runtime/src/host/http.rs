@@ -32,7 +32,8 @@ pub(crate) struct Got {
 /// Why there is none; the WIT package's `error`, kept in the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Failed {
+#[allow(missing_docs)] // the cases are the WIT package's
+pub enum Failed {
     Denied { code: String, message: String },
     Malformed(String),
     Throttled(u64),
@@ -106,6 +107,7 @@ impl Host for State {
             let request = self.request(request)?;
             let answer = match &mut self.work {
                 Work::Tool(trace) => trace.send(&self.at, &self.live, request).await?,
+                Work::Rehearsal(rehearsal) => rehearsal.send(&self.at, &self.live, request, false).await?,
                 _ => read(&self.services.egress, &self.at, &self.live, &self.connection, request).await?,
             };
             self.give(answer, delivery)
@@ -130,6 +132,7 @@ impl Host for State {
             }
             let answers = match &mut self.work {
                 Work::Tool(trace) => trace.send_all(&self.at, &self.live, asked).await?,
+                Work::Rehearsal(rehearsal) => rehearsal.send_all(&self.at, &self.live, asked).await?,
                 _ => read_all(&self.services.egress, &self.at, &self.live, &self.connection, asked).await?,
             };
             let mut inline_left = self.limits.inline_all;

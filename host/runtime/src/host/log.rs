@@ -8,7 +8,7 @@ use super::{Failed, State};
 impl Host for State {
     async fn write(&mut self, severity: Severity, message: String, fields: Vec<Field>) -> wasmtime::Result<()> {
         self.called()?;
-        if self.trace().is_some_and(|trace| trace.replaying()) || self.log_left == 0 {
+        if self.is_told_again() || self.log_left == 0 {
             return Ok(());
         }
         let mut line = String::new();
@@ -36,7 +36,7 @@ impl State {
     /// the guest's own log is: who is refused without end fills no disk.
     pub(super) fn tell_refusal(&mut self, failed: &Failed) {
         let (Failed::Denied { message, .. } | Failed::Malformed(message)) = failed else { return };
-        if self.trace().is_some_and(|trace| trace.replaying()) || self.log_left == 0 {
+        if self.is_told_again() || self.log_left == 0 {
             return;
         }
         let mut line = String::new();

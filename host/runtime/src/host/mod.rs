@@ -21,11 +21,14 @@ use crate::connection::Connection;
 use crate::engine::{Budget, Limits, Meter};
 use crate::grants::Live;
 use crate::invoke::{Services, Staging, Stop, Trace};
+use crate::recording::Rehearsal;
 
 #[allow(unreachable_pub)] // the generated bindings re-export it
 pub use blobs::Blob;
 pub(crate) use error::{DocumentsErrorOr, HttpErrorOr, ProblemOr};
-pub(crate) use http::{Answer, Failed, Got, read_authorised};
+#[allow(unreachable_pub)] // a recording has it
+pub use http::Failed;
+pub(crate) use http::{Answer, Got, read, read_authorised};
 
 /// What the host holds for one execution. Never used for a second one.
 pub(crate) struct State {
@@ -51,6 +54,8 @@ pub(crate) enum Work {
     Tool(Box<Trace>),
     /// A pull: changes are staged.
     Pull(Box<Staging>),
+    /// Played from a recording, or recorded: nothing of it is kept by the host.
+    Rehearsal(Box<Rehearsal>),
 }
 
 /// Everything that an execution is bound to.
@@ -87,11 +92,12 @@ impl State {
         self.budget.host_call()
     }
 
-    /// The tool call's record, where this is one.
-    fn trace(&mut self) -> Option<&mut Trace> {
-        match &mut self.work {
-            Work::Tool(trace) => Some(trace),
-            _ => None,
+    /// Whether the record still has answers: what is said meanwhile was logged then.
+    fn is_told_again(&self) -> bool {
+        match &self.work {
+            Work::Tool(trace) => trace.replaying(),
+            Work::Rehearsal(_) => true,
+            Work::Plain | Work::Pull(_) => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::Limit;
 use crate::engine::imports::connector::random::Host;
 use crate::invoke::Stop;
 
-use super::State;
+use super::{State, Work};
 
 /// The most bytes that one call gives.
 const MAX: u32 = 64 << 10;
@@ -19,8 +19,10 @@ impl Host for State {
                 Stop::limit(Limit::Trap, format!("it asked for {length} random bytes; {MAX} is the most")).into()
             );
         }
-        if let Some(trace) = self.trace() {
-            trace.random(length).await?;
+        match &mut self.work {
+            Work::Tool(trace) => trace.random(length).await?,
+            Work::Rehearsal(rehearsal) => rehearsal.random(length)?,
+            Work::Plain | Work::Pull(_) => {}
         }
         let mut bytes = vec![0; length as usize];
         self.random.fill_bytes(&mut bytes);

@@ -6,8 +6,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::egress::{Body, Delivery, Request};
 use crate::host::{Answer, Failed, Got};
+use crate::recording::{Asked, Content, Part};
 
 const VERSION: u8 = 1;
+
+/// Reads [`request`]; `None` if it is of another version, or none.
+pub(crate) fn read_request(bytes: &[u8]) -> Option<Asked> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum BodyHead {
+        Empty,
+        Bytes(usize),
+        Multipart(Vec<(String, Option<String>, Option<String>, usize)>),
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        slot: Option<String>,
+        blob: bool,
+        body: BodyHead,
+    }
+    let (version, rest) = bytes.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (head, mut rest) = rest.split_at_checked(length)?;
+    if *version != VERSION {
+        return None;
+    }
+    let Head { method, url, headers, slot, blob, body } = serde_json::from_slice(head).ok()?;
+    let mut take = |length: usize| {
+        let (own, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(Content::of(own))
+    };
+    let body = match body {
+        BodyHead::Empty => Content::Empty,
+        BodyHead::Bytes(length) => take(length)?,
+        BodyHead::Multipart(parts) => {
+            let part =
+                |(name, filename, media_type, length)| Some(Part { name, filename, media_type, body: take(length)? });
+            Content::Multipart(parts.into_iter().map(part).collect::<Option<_>>()?)
+        }
+    };
+    Some(Asked { method, url, headers, slot, blob, body, canonical: false })
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -18,7 +62,7 @@ enum BodyHead<'a> {
 }
 
 /// What a guest asked for, so that two requests are equal exactly if their bytes are.
-pub(super) fn request(request: &Request) -> Vec<u8> {
+pub(crate) fn request(request: &Request) -> Vec<u8> {
     #[derive(Serialize)]
     struct Head<'a> {
         method: &'a str,
@@ -62,7 +106,7 @@ enum AnswerHead {
 }
 
 /// What it was told.
-pub(super) fn answer(answer: &Answer) -> Vec<u8> {
+pub(crate) fn answer(answer: &Answer) -> Vec<u8> {
     match answer {
         Ok(got) => frame(&AnswerHead::Got(got.clone()), &[&got.body]),
         Err(failed) => frame(&AnswerHead::Failed(failed.clone()), &[]),
@@ -70,7 +114,7 @@ pub(super) fn answer(answer: &Answer) -> Vec<u8> {
 }
 
 /// Reads [`answer`]; `None` if it is of another version, or none.
-pub(super) fn read_answer(bytes: Vec<u8>) -> Option<Answer> {
+pub(crate) fn read_answer(bytes: Vec<u8>) -> Option<Answer> {
     let bytes = Bytes::from(bytes);
     let (version, rest) = bytes.split_first()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;

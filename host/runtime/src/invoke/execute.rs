@@ -18,7 +18,7 @@ use super::Stop;
 
 /// Which bounds apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// A tool call, `identify`, `streams`, `probe`.
     Short,
     /// A pull.
@@ -26,7 +26,7 @@ pub(super) enum Pace {
 }
 
 impl Pace {
-    pub(super) fn budget(self, limits: &Limits) -> Budget {
+    pub(crate) fn budget(self, limits: &Limits) -> Budget {
         match self {
             Self::Short => Budget::new(limits, limits.cpu_tool),
             Self::Pull => Budget::new(limits, limits.cpu_pull).unbounded_calls(),
@@ -43,26 +43,26 @@ impl Pace {
 
 /// What an execution took.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// CPU time of guest code.
-    pub(super) guest: Duration,
+    pub(crate) guest: Duration,
     /// CPU time of host calls, in the task that ran the guest.
-    pub(super) host: Duration,
+    pub(crate) host: Duration,
     /// The most linear memory at a time, in bytes.
-    pub(super) peak_memory: usize,
+    pub(crate) peak_memory: usize,
     /// Wall time.
-    pub(super) wall: Duration,
+    pub(crate) wall: Duration,
 }
 
 /// What came of an execution.
-pub(super) struct Executed<T> {
-    pub(super) result: Result<T, Stop>,
-    pub(super) work: Work,
-    pub(super) usage: Usage,
+pub(crate) struct Executed<T> {
+    pub(crate) result: Result<T, Stop>,
+    pub(crate) work: Work,
+    pub(crate) usage: Usage,
 }
 
 /// Which export, with its arguments.
-pub(super) enum Call {
+pub(crate) enum Call {
     Identify,
     Streams,
     Pull(sync::Job),
@@ -72,7 +72,7 @@ pub(super) enum Call {
 }
 
 /// What an export returned.
-pub(super) enum Returned {
+pub(crate) enum Returned {
     Identity(Result<account::Identity, Failure>),
     Streams(Result<Vec<sync::StreamInfo>, Failure>),
     Pulled(Result<sync::Outcome, Failure>),
@@ -81,7 +81,7 @@ pub(super) enum Returned {
 }
 
 /// Runs `call` in a fresh store, where guests run. The store is dropped whatever happens.
-pub(super) async fn execute(
+pub(crate) async fn execute(
     engine: &Engine,
     component: &Arc<Loaded>,
     state: State,
@@ -166,7 +166,7 @@ fn stop(error: wasmtime::Error, denied: Option<Limit>) -> Stop {
 }
 
 /// A guest's own failure as ours.
-pub(super) fn failure(failure: Failure) -> InvokeError {
+pub(crate) fn failure(failure: Failure) -> InvokeError {
     match failure {
         Failure::NeedsReauth(why) => InvokeError::NeedsReauth(why),
         Failure::Forbidden(why) => InvokeError::UpstreamForbids(why),
@@ -178,7 +178,7 @@ pub(super) fn failure(failure: Failure) -> InvokeError {
 }
 
 /// How an error is kept as the last entry of a record.
-pub(super) fn end(error: &InvokeError) -> End {
+pub(crate) fn end(error: &InvokeError) -> End {
     use crate::blame::Fault as _;
     match error {
         InvokeError::Diverged { message } => End::Diverged { message: message.clone(), at: None },

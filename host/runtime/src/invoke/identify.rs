@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::authority::{Authority, Fence};
 use crate::caller::Caller;
+use crate::engine::Loaded;
 use crate::error::InvokeError;
 use crate::host::{Bound, State, Work};
 use crate::ids::{ConnectionId, InvocationId};
 use crate::ports::Standing;
 use crate::runtime::Runtime;
 
+use super::Stop;
 use super::execute::{Call, Executed, Pace, Returned, execute, failure};
 use super::prepare::Bench;
 
@@ -51,6 +53,21 @@ impl Runtime {
             Returned::Identity(Err(given)) => Err(failure(given)),
             _ => Err(InvokeError::Host("another export answered".into())),
         }
+    }
+
+    /// Runs an export in a fresh store, with whatever it is part of.
+    pub(crate) async fn run_bound(
+        &self,
+        component: &Arc<Loaded>,
+        bound: Bound,
+        work: Work,
+        ran: Call,
+    ) -> (Result<Returned, Stop>, Work) {
+        let pace = if matches!(ran, Call::Pull(_)) { Pace::Pull } else { Pace::Short };
+        let limits = Arc::clone(&bound.limits);
+        let state = State::new(bound, pace.budget(&limits), work);
+        let executed = execute(self.engine(), component, state, pace, ran).await;
+        (executed.result, executed.work)
     }
 
     /// Runs an export that only reads, stages nothing and is not recorded call by call.

@@ -5,7 +5,7 @@
 //! the record up to that write and goes on.
 
 mod bounds;
-mod codec;
+pub(crate) mod codec;
 mod connect;
 mod decide;
 mod detached;
@@ -35,14 +35,16 @@ mod writer;
 pub use connect::Connect;
 pub use identify::Identity;
 pub use measure::{CallFigures, LoadFigures, ScanFigures, measure_scan};
-pub use proposal::InvocationView;
+pub use proposal::{CallView, DivergedView, DoubtView, InvocationView};
 pub use recover::Recovered;
 pub use report::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncReport};
 
 pub(crate) use connect::{capabilities, may_own, settings};
+pub(crate) use execute::{Call as Ran, Returned, failure};
 pub(crate) use prepare::Bench;
-pub(crate) use recorded::in_doubt;
-pub(crate) use services::{Counting, Facts, Services};
+pub(crate) use recorded::{Made, Recorded, in_doubt, plan};
+pub use services::Facts;
+pub(crate) use services::{Counting, Services};
 pub(crate) use staging::Staging;
 pub(crate) use stop::Stop;
 pub(crate) use sweep::Vanished;

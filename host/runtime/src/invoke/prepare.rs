@@ -35,7 +35,7 @@ impl Bench {
     }
 
     /// What is live for one standing; nothing that is not granted.
-    pub(super) fn live(&self, standing: &Standing, now: Timestamp) -> Result<Arc<Live>, InvokeError> {
+    pub(crate) fn live(&self, standing: &Standing, now: Timestamp) -> Result<Arc<Live>, InvokeError> {
         let (manifest, connection) = (&self.component.manifest, &self.connection.id);
         Ok(Arc::new(grants::live(manifest, connection, self.grant.as_ref(), standing, now)?))
     }
@@ -77,7 +77,7 @@ impl Runtime {
     }
 
     /// The same for the host's own work.
-    pub(super) async fn bench_of(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Bench, InvokeError> {
+    pub(crate) async fn bench_of(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Bench, InvokeError> {
         let (connection, grant) = self.services().directory.granted(tenant, id).await?;
         self.bench_with(connection, grant).await
     }

@@ -7,14 +7,15 @@ use crate::caller::{Caller, Role};
 use crate::connection::{Connection, Owner};
 use crate::decider::{Decider, NotDecider};
 use crate::error::InvokeError;
-use crate::ids::{ConnectionId, Digest, InvocationId, TenantId};
-use crate::ports::{BodyRef, End, Event, Filter, Record, Standing, State, WriteSummary};
+use crate::ids::{ConnectionId, Digest, InvocationId, TenantId, Timestamp};
+use crate::ports::{BodyRef, Decision, EffectState, End, Event, Filter, Record, Standing, State, WriteSummary};
+use crate::recording::Asked;
 use crate::runtime::Runtime;
 use crate::tool::{Envelope, Proposal, ShownWrite};
 
-use super::Stop;
 use super::recorded::{Recorded, plan};
 use super::tool::destination;
+use super::{Stop, codec};
 
 /// An invocation as its proposer, an approver or an admin sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,12 +26,49 @@ pub struct InvocationView {
     pub state: State,
     /// What it is or was to do, for a tool call that was held.
     pub proposal: Option<Proposal>,
+    /// The last decision about it.
+    pub decided: Option<Decision>,
     /// Its writes, in order.
     pub writes: Vec<WriteSummary>,
     /// Its result; for its proposer only.
     pub output: Option<Value>,
     /// Why it gave none.
     pub error: Option<String>,
+    /// The write of which nobody knows whether it took effect, for whoever is to say so.
+    pub doubt: Option<DoubtView>,
+    /// Where a replay left its record.
+    pub diverged: Option<DivergedView>,
+}
+
+/// A write in doubt, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DoubtView {
+    /// Index of the host call.
+    pub call: u32,
+    /// When it was sent, or was about to be.
+    pub sent: Timestamp,
+    /// All of it.
+    pub request: ShownWrite,
+}
+
+/// Both requests, where a replay asked for something else than its record has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DivergedView {
+    /// Index of the host call.
+    pub call: u32,
+    /// What the record has there.
+    pub recorded: Option<CallView>,
+    /// What was asked for.
+    pub asked: Option<CallView>,
+}
+
+/// A host call, for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallView {
+    /// The import, as `interface.function`.
+    pub import: String,
+    /// What was asked: a request, or the arguments as text.
+    pub request: Value,
 }
 
 impl Runtime {
@@ -92,7 +130,10 @@ impl Runtime {
         if let Some(Event::Ended(end)) = record.entries.last().map(|entry| &entry.event) {
             match end {
                 End::Succeeded { output: Some(of) } if record.caller.subject == caller.subject => {
-                    output = self.json(&record, of).await?;
+                    output = match self.json(&record, of).await {
+                        Err(InvokeError::NotFound { .. }) => None,
+                        output => output?,
+                    };
                 }
                 End::Succeeded { .. } | End::Denied | End::Expired => {}
                 End::Failed { message, .. } | End::Diverged { message, .. } => error = Some(message.clone()),
@@ -102,11 +143,35 @@ impl Runtime {
             }
         }
         let proposal = match recorded.hold {
-            Some(_) => Some(self.proposal_of(&record).await?),
+            Some(_) => match self.proposal_of(&record).await {
+                Ok(proposal) => Some(proposal),
+                // What was shown then is older than the retention: the record still says what became of it.
+                Err(InvokeError::NotFound { .. }) if state_of(&record).is_final() => None,
+                Err(error) => return Err(error),
+            },
             None => None,
         };
         let state = state_of(&record);
-        Ok(InvocationView { invocation: record.invocation, state, proposal, writes: recorded.writes(), output, error })
+        if let (State::Failed, Some(Event::Settled(settled))) = (state, record.entries.last().map(|entry| &entry.event))
+        {
+            error = Some(format!("{} says that the write in doubt took effect; nothing followed it", settled.by));
+        }
+        let doubt = match record.in_doubt().filter(|_| state == State::Unknown) {
+            Some(write) => self.doubt(&record, &write).await?,
+            None => None,
+        };
+        let diverged = match record.entries.last().map(|entry| &entry.event) {
+            Some(Event::Ended(End::Diverged { at: Some(at), .. })) => Some(DivergedView {
+                call: at.call,
+                recorded: self.call_view(&record, at.recorded_import.as_ref(), at.recorded.as_ref()).await?,
+                asked: self.call_view(&record, at.asked_import.as_ref(), at.asked.as_ref()).await?,
+            }),
+            _ => None,
+        };
+        let writes = recorded.writes();
+        let decided = recorded.decision;
+        let invocation = record.invocation;
+        Ok(InvocationView { invocation, state, proposal, decided, writes, output, error, doubt, diverged })
     }
 
     /// The record, if the caller proposed it or decides for the tenant. Anybody else's is absent; what goes through somebody
@@ -170,8 +235,42 @@ impl Runtime {
         })
     }
 
+    async fn doubt(&self, record: &Record, write: &WriteSummary) -> Result<Option<DoubtView>, InvokeError> {
+        let sent = record.entries.iter().rev().find(
+            |entry| matches!(entry.event, Event::Write { call, state: EffectState::Sent, .. } if call == write.call),
+        );
+        let canonical = self.open(record, &write.effect.request).await?;
+        let view = |request| DoubtView {
+            call: write.call,
+            sent: sent.map_or_else(Timestamp::default, |sent| sent.at),
+            request,
+        };
+        Ok(shown(&canonical).map(view))
+    }
+
+    async fn call_view(
+        &self,
+        record: &Record,
+        import: Option<&String>,
+        of: Option<&BodyRef>,
+    ) -> Result<Option<CallView>, InvokeError> {
+        let (Some(import), Some(of)) = (import, of) else { return Ok(None) };
+        let bytes = match self.open(record, of).await {
+            Ok(bytes) => bytes,
+            // Forgotten meanwhile: that it differed stays known.
+            Err(InvokeError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let asked = codec::read_request(&bytes).or_else(|| Asked::of_canonical(&bytes));
+        let request = match asked {
+            Some(asked) => serde_json::to_value(asked).map_err(|error| InvokeError::Host(error.to_string()))?,
+            None => String::from_utf8_lossy(&bytes).into_owned().into(),
+        };
+        Ok(Some(CallView { import: import.clone(), request }))
+    }
+
     /// Opens a body of the record's connection.
-    pub(super) async fn open(&self, record: &Record, of: &BodyRef) -> Result<Vec<u8>, InvokeError> {
+    pub(crate) async fn open(&self, record: &Record, of: &BodyRef) -> Result<Vec<u8>, InvokeError> {
         let services = self.services();
         let body = services.journal.body(&record.tenant, &record.connection, of).await?;
         let opened = services.keyring.open_body(&record.tenant, &record.connection, &body).await;

@@ -9,7 +9,7 @@ use crate::ports::{
 
 /// A host call of an earlier execution.
 #[derive(Clone, Debug)]
-pub(super) enum Made {
+pub(crate) enum Made {
     /// No write.
     Call { import: String, arguments: BodyRef, answer: BodyRef },
     /// A write, as far as it got.
@@ -18,27 +18,27 @@ pub(super) enum Made {
 
 /// What executions so far did.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     calls: BTreeMap<u32, Made>,
     /// Holds that were approved, in order.
-    pub(super) approved: Vec<Hold>,
+    pub(crate) approved: Vec<Hold>,
     /// The decision about each of them.
     approvals: Vec<Decision>,
     /// The last hold, decided or not.
-    pub(super) hold: Option<Hold>,
+    pub(crate) hold: Option<Hold>,
     /// When it was made.
-    pub(super) held_at: crate::ids::Timestamp,
+    pub(crate) held_at: crate::ids::Timestamp,
     /// The last decision.
-    pub(super) decision: Option<Decision>,
+    pub(crate) decision: Option<Decision>,
     /// The last word about a write in doubt.
-    pub(super) settlement: Option<Settlement>,
+    pub(crate) settlement: Option<Settlement>,
     /// Executions so far.
-    pub(super) runs: u32,
+    pub(crate) runs: u32,
 }
 
 impl Recorded {
     /// Reads the entries. An execution that ran afresh replaces the calls of those before it.
-    pub(super) fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Record) -> Self {
         let mut recorded = Self::default();
         for entry in &record.entries {
             match &entry.event {
@@ -90,17 +90,27 @@ impl Recorded {
         }
     }
 
-    pub(super) fn call(&self, call: u32) -> Option<&Made> {
+    pub(crate) fn call(&self, call: u32) -> Option<&Made> {
         self.calls.get(&call)
     }
 
     /// How many calls a replay is answered from the record.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.calls.last_key_value().map_or(0, |(last, _)| last + 1)
     }
 
+    /// Every call, in order.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = (&u32, &Made)> {
+        self.calls.iter()
+    }
+
+    /// The hold that nobody has let through, if the last one is such.
+    pub(crate) fn waits(&self) -> Option<&Hold> {
+        self.hold.as_ref().filter(|hold| self.call(hold.call).is_none())
+    }
+
     /// Its writes, in order.
-    pub(super) fn writes(&self) -> Vec<WriteSummary> {
+    pub(crate) fn writes(&self) -> Vec<WriteSummary> {
         self.calls
             .iter()
             .filter_map(|(call, made)| match made {
@@ -113,19 +123,19 @@ impl Recorded {
     }
 
     /// Approvals of writes that are not known to be made: what they let through may still be sent.
-    pub(super) fn open_approvals(&self) -> impl Iterator<Item = &Decision> {
+    pub(crate) fn open_approvals(&self) -> impl Iterator<Item = &Decision> {
         let made = |call| matches!(self.call(call), Some(Made::Write { state: EffectState::Confirmed, .. }));
         let approved = self.approved.iter().zip(&self.approvals);
         approved.filter(move |(hold, _)| !made(hold.call)).map(|(_, decision)| decision)
     }
 
     /// True if a byte may have left.
-    pub(super) fn wrote(&self) -> bool {
+    pub(crate) fn wrote(&self) -> bool {
         self.writes().iter().any(|write| write.state != EffectState::Intent && write.state != EffectState::Failed)
     }
 
     /// A write that was sent and has no answer.
-    pub(super) fn in_doubt(&self) -> Option<WriteSummary> {
+    pub(crate) fn in_doubt(&self) -> Option<WriteSummary> {
         self.writes().into_iter().find(|write| matches!(write.state, EffectState::Sent | EffectState::Unknown))
     }
 }
@@ -136,7 +146,7 @@ pub(crate) fn in_doubt(record: &Record) -> Option<WriteSummary> {
 }
 
 /// The first entry.
-pub(super) fn plan(record: &Record) -> Option<&Plan> {
+pub(crate) fn plan(record: &Record) -> Option<&Plan> {
     record.entries.first().and_then(|entry| match &entry.event {
         Event::Planned(plan) => Some(&**plan),
         _ => None,

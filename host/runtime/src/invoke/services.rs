@@ -49,13 +49,17 @@ impl Counting {
 
 /// What a guest is told about its connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Facts {
-    pub(crate) account: String,
-    pub(crate) workspace: Option<String>,
+pub struct Facts {
+    /// The account at the provider.
+    pub account: String,
+    /// The workspace, where the provider has such.
+    pub workspace: Option<String>,
     /// Name and scopes, as granted.
-    pub(crate) slots: Vec<(String, Vec<String>)>,
-    pub(crate) capabilities: Vec<String>,
-    pub(crate) settings: Vec<(String, String)>,
+    pub slots: Vec<(String, Vec<String>)>,
+    /// Capabilities that are live.
+    pub capabilities: Vec<String>,
+    /// The manifest's settings.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Services {

@@ -7,8 +7,11 @@ mod decisions;
 mod engine;
 mod guest;
 mod hostile;
+mod interleavings;
+mod machine;
 mod syncs;
 mod tools;
+mod turns;
 mod writes;
 
 use std::collections::BTreeMap;

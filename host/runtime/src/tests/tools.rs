@@ -93,12 +93,13 @@ async fn the_record_has_every_call_in_order_and_no_plain_text() {
         "started 1 0",
         "0 clock.now",
         "1 http.send",
-        "held 2",
+        "2 random.bytes",
+        "held 3",
         "Approve",
-        "started 2 2",
-        "2 Intent",
-        "2 Sent",
-        "2 Confirmed",
+        "started 2 3",
+        "3 Intent",
+        "3 Sent",
+        "3 Confirmed",
         "ended",
     ];
     assert_eq!(events, expected);

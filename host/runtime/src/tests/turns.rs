@@ -1,12 +1,12 @@
 //! Ports behind gates, at which a schedule says who goes next: an order of port calls that follows from a seed.
 //!
 //! Every port call waits for its turn before it is made and before its answer is given. A turn is given once everybody
-//! who takes part stands at a gate, or nobody has come to one for a while: the others wait for a lock, a timer or a socket.
-//! All of it runs on one thread, where timers stand still but for what the schedule adds.
+//! who takes part stands at a gate, or nobody has come to one for a while: the others wait for a lock, a timer or a
+//! socket. All of it runs on one thread, where timers stand still but for what the schedule adds.
 //!
-//! Sockets have no gates: how many rounds of the thread an answer takes is the operating system's to say. So a race in
-//! which something is sent may differ a little from another one of its seed; the order that was is printed with what
-//! fails.
+//! Only port calls have gates. How many rounds of the thread a socket's answer takes is the operating system's to say,
+//! and a guest that has been at it for 10 ms goes on on another thread. So a race in which something is sent may differ
+//! a little from another one of its seed; the order that was is printed with what fails.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use sallyport::ids::InvocationId;
-use sallyport::ports::{DecisionKind, Filter, State as Standing};
+use sallyport::ports::{DecisionKind, Filter, SettlementKind, State as Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,7 +25,8 @@ pub struct Approvals {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
-    /// `approve` or `deny`.
+    /// `approve` or `deny` of what is held; `repeat` (it is not there: send it once more) or `took-effect` (it is there: end
+    /// the call) of a write of which nobody knows whether it took effect.
     decision: String,
     /// `first_write.digest` of what was shown: if another write waits by now, nothing is decided.
     digest: Option<String>,
@@ -51,8 +52,14 @@ const ALL: [Standing; 9] = [
 
 async fn shown(app: &App, who: &SignedIn, id: &InvocationId) -> Result<Value, ApiError> {
     let view = app.runtime().invocation(&who.caller, id).await?;
-    let Some(proposal) = view.proposal else { return Err(ApiError::not_found(format!("proposal {id}"))) };
-    let mut value = serde_json::to_value(&proposal).map_err(super::internal)?;
+    // A write that nobody was asked about is shown as well where somebody has to say what became of it.
+    let mut value = match (&view.proposal, &view.doubt) {
+        (Some(proposal), _) => serde_json::to_value(proposal).map_err(super::internal)?,
+        (None, Some(_)) => json!({ "invocation": view.invocation }),
+        (None, None) => return Err(ApiError::not_found(format!("proposal {id}"))),
+    };
+    value["doubt"] = json!(view.doubt);
+    value["diverged"] = json!(view.diverged);
     value["state"] = json!(view.state);
     value["writes"] = json!(view.writes);
     value["output"] = view.output.unwrap_or(Value::Null);
@@ -101,13 +108,21 @@ pub async fn decide(
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
     let id = InvocationId::new(invocation);
-    let kind = match body.decision.as_str() {
-        "approve" => DecisionKind::Approve,
-        "deny" => DecisionKind::Deny,
-        other => return Err(ApiError::invalid(format!("`decision` is {other:?}: use approve or deny"))),
-    };
-    app.runtime().decide_shown(&who.caller, &id, body.digest.as_deref(), kind, body.note).await?;
-    if kind == DecisionKind::Approve {
+    let runtime = app.runtime();
+    let decision = body.decision.as_str();
+    match decision {
+        "approve" | "deny" => {
+            let kind = if decision == "approve" { DecisionKind::Approve } else { DecisionKind::Deny };
+            runtime.decide_shown(&who.caller, &id, body.digest.as_deref(), kind, body.note).await?;
+        }
+        "repeat" => runtime.settle(&who.caller, &id, SettlementKind::Repeat, body.note).await?,
+        "took-effect" => runtime.settle(&who.caller, &id, SettlementKind::TookEffect, body.note).await?,
+        other => {
+            let words = "use approve or deny; of a write in doubt, repeat or took-effect";
+            return Err(ApiError::invalid(format!("`decision` is {other:?}: {words}")));
+        }
+    }
+    if matches!(decision, "approve" | "repeat") {
         // Not tied to the request: a browser that goes away must not stop an approved action half way.
         let (runtime, tenant, approved) = (app.runtime().clone(), who.caller.tenant.clone(), id.clone());
         let run = tokio::spawn(async move {

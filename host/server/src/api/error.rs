@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use sallyport::recording::RecordingError;
 use sallyport::{Blame, Fault, InvokeError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -114,6 +115,15 @@ impl From<InvokeError> for ApiError {
 impl From<sallyport::ports::StoreError> for ApiError {
     fn from(error: sallyport::ports::StoreError) -> Self {
         Self::from_fault(&error)
+    }
+}
+
+impl From<RecordingError> for ApiError {
+    fn from(error: RecordingError) -> Self {
+        match error {
+            RecordingError::Invoke(error) => error.into(),
+            other => Self::from_fault(&other),
+        }
     }
 }
 

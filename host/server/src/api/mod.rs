@@ -1,6 +1,7 @@
 //! HTTP: `/v1`, its OpenAPI document, health, the web page and signing in to it. This is the one router file.
 
 pub mod approvals;
+pub mod audit;
 pub mod callers;
 pub mod chat;
 pub mod connections;
@@ -86,6 +87,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::show))
         .routes(routes!(approvals::decide))
+        .routes(routes!(audit::chain))
+        .routes(routes!(audit::recording))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }

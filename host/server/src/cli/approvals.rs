@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 use sallyport::Caller;
-use sallyport::ids::{InvocationId, TenantId};
-use sallyport::invoke::InvocationView;
-use sallyport::ports::{DecisionKind, Filter, State};
+use sallyport::ids::{InvocationId, TenantId, Timestamp};
+use sallyport::invoke::{CallView, InvocationView};
+use sallyport::ports::{DecisionKind, Filter, SettlementKind, State};
 use sallyport::tool::{Outcome, Proposal};
 
 use super::{Global, session};
@@ -33,8 +33,13 @@ pub enum Action {
     },
     /// Approve, and carry it out.
     Approve(Decide),
-    /// Deny.
+    /// Deny. The reason given as a remark is shown to the model.
     Deny(Decide),
+    /// Say of a write of which nobody knows whether it took effect, after a look at the service: it is not there. It is sent
+    /// once more, and the call goes on.
+    Repeat(Decide),
+    /// Say of such a write: it is there. Nothing is sent, and the call ends.
+    TookEffect(Decide),
 }
 
 /// A decision.
@@ -108,6 +113,31 @@ fn shown(view: &InvocationView) -> String {
     if let Some(error) = &view.error {
         text.push_str(&format!("\n  error       {error}"));
     }
+    if let Some(doubt) = &view.doubt {
+        let request = &doubt.request;
+        text.push_str(&format!(
+            "\n  in doubt    call {}, sent at {}, never answered: {} {}\n              {}\n  say         approvals \
+             repeat | took-effect {}, after a look at the service",
+            doubt.call,
+            time(doubt.sent),
+            request.method,
+            request.url,
+            request.body.replace('\n', "\n              "),
+            view.invocation,
+        ));
+    }
+    if let Some(diverged) = &view.diverged {
+        let side = |call: &Option<CallView>| match call {
+            Some(call) => format!("{} {}", call.import, serde_json::to_string(&call.request).unwrap_or_default()),
+            None => "nothing".into(),
+        };
+        text.push_str(&format!(
+            "\n  call {:<6} recorded  {}\n              asked     {}",
+            diverged.call,
+            side(&diverged.recorded),
+            side(&diverged.asked)
+        ));
+    }
     text
 }
 
@@ -135,6 +165,15 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
                 output::progress("it has reached another write that nobody has approved, and waits again");
             }
         }
+        Action::Repeat(decide) => {
+            let (caller, id) = settled(&app, &tenant, &decide, SettlementKind::Repeat).await?;
+            app.runtime().resume_as_host(&tenant, &id).await?;
+            output::one(global.output, &app.runtime().invocation(&caller, &id).await?, shown)?;
+        }
+        Action::TookEffect(decide) => {
+            let (caller, id) = settled(&app, &tenant, &decide, SettlementKind::TookEffect).await?;
+            output::one(global.output, &app.runtime().invocation(&caller, &id).await?, shown)?;
+        }
         Action::Deny(decide) => {
             let (caller, id) = decision(&app, &tenant, &decide, DecisionKind::Deny).await?;
             output::one(global.output, &app.runtime().invocation(&caller, &id).await?, shown)?;
@@ -151,6 +190,18 @@ async fn acting(app: &App, tenant: &TenantId, email: Option<&str>) -> anyhow::Re
     }
 }
 
+async fn settled(
+    app: &App,
+    tenant: &TenantId,
+    decide: &Decide,
+    kind: SettlementKind,
+) -> anyhow::Result<(Caller, InvocationId)> {
+    let caller = acting(app, tenant, decide.caller.as_deref()).await?;
+    let id = InvocationId::new(decide.invocation.as_str());
+    app.runtime().settle(&caller, &id, kind, decide.note.clone()).await?;
+    Ok((caller, id))
+}
+
 async fn decision(
     app: &App,
     tenant: &TenantId,
@@ -161,4 +212,11 @@ async fn decision(
     let id = InvocationId::new(decide.invocation.as_str());
     app.runtime().decide(&caller, &id, kind, decide.note.clone()).await?;
     Ok((caller, id))
+}
+
+fn time(at: Timestamp) -> String {
+    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
+    text.unwrap_or_else(|| at.0.to_string())
 }

@@ -9,6 +9,7 @@ use crate::output::Format;
 
 mod approvals;
 mod ask;
+mod audit;
 mod bench;
 pub mod connect;
 mod consent;
@@ -17,6 +18,7 @@ mod grant;
 mod keys;
 mod people;
 mod plugin;
+mod replay;
 mod rotate;
 mod search;
 mod serve;
@@ -80,6 +82,11 @@ pub enum Command {
     /// List, show, approve and deny what waits for a decision.
     #[command(subcommand)]
     Approvals(approvals::Action),
+    /// Run a recorded tool call again, offline, and show where it parts from its record.
+    Replay(replay::Options),
+    /// Verify, print and anchor the record of what was done.
+    #[command(subcommand)]
+    Audit(audit::Action),
     /// Tenants' service keys and built-in users.
     #[command(subcommand)]
     Keys(keys::Action),
@@ -89,7 +96,7 @@ pub enum Command {
     /// Whose a provider's users are, where the provider does not tell.
     #[command(subcommand)]
     People(people::Action),
-    /// Show or change what a tenant has settled for itself.
+    /// Show or change what a tenant has settled for itself; remove a tenant.
     #[command(subcommand)]
     Tenant(tenant::Action),
     /// Print the project's figures, each beside what it was run against.
@@ -117,6 +124,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Search(options) => search::run(&global, options).await,
         Command::Ask(options) => ask::run(&global, options).await,
         Command::Approvals(action) => approvals::run(&global, action).await,
+        Command::Replay(options) => replay::run(&global, options).await,
+        Command::Audit(action) => audit::run(&global, action).await,
         Command::Keys(action) => keys::run(&global, action).await,
         Command::Signin(action) => signin::run(&global, action).await,
         Command::People(action) => people::run(&global, action).await,

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use clap::Args;
 use futures::StreamExt as _;
 use sallyport::admission::Word;
-use sallyport::ports::{Catalog as _, Directory as _};
+use sallyport::ids::{InvocationId, TenantId};
+use sallyport::ports::{Catalog as _, Directory as _, Journal as _};
 use tokio::net::TcpListener;
 
 use super::{Global, session};
@@ -24,6 +25,9 @@ pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_secs(15);
+
+/// After so many milliseconds nobody is at work on what was approved.
+const ABANDONED: u64 = 30_000;
 
 /// Connections that are checked in one round of a tenant, at least.
 const CHECKS: usize = 16;
@@ -71,10 +75,12 @@ pub(crate) async fn serve(app: App, listen: SocketAddr, announce: impl FnOnce(&s
     // Opened before anybody can ask for anything: what happens from here on is announced.
     let webhook = Webhook::open(&app).await?.map(|webhook| tokio::spawn(webhook.run()));
     let work = tokio::spawn(background(app.clone()));
+    let audit = tokio::spawn(crate::audit::work(app.clone()));
     announce(&format!("http://{address}/"));
     let router = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     work.abort();
+    audit.abort();
     if let Some(webhook) = webhook {
         webhook.abort();
     }
@@ -110,7 +116,12 @@ async fn background(app: App) {
         };
         for tenant in tenants {
             match app.runtime().recover(&tenant.id).await {
-                Ok(recovered) => tracing::debug!(tenant = %tenant.id, ?recovered, "looked for interrupted work"),
+                Ok(recovered) => {
+                    tracing::debug!(tenant = %tenant.id, ?recovered, "looked for interrupted work");
+                    for id in recovered.resumable {
+                        go_on(&app, &tenant.id, id).await;
+                    }
+                }
                 Err(error) => tracing::warn!(tenant = %tenant.id, %error, "interrupted work cannot be taken up"),
             }
             if app.config().scheduled_sync
@@ -125,9 +136,29 @@ async fn background(app: App) {
     }
 }
 
+/// Carries out what was approved and cut off. Whoever approves goes on with it at once: only what lies for longer is nobody's.
+async fn go_on(app: &App, tenant: &TenantId, id: InvocationId) {
+    let last = match app.store().record(tenant, &id).await {
+        Ok(record) => record.entries.last().map_or(0, |entry| entry.at.0),
+        Err(error) => {
+            tracing::warn!(invocation = %id, %error, "an interrupted invocation cannot be read");
+            return;
+        }
+    };
+    if syncs::now().saturating_sub(last) < ABANDONED {
+        return;
+    }
+    let (runtime, tenant) = (app.runtime().clone(), tenant.clone());
+    tokio::spawn(async move {
+        if let Err(error) = runtime.resume_as_host(&tenant, &id).await {
+            tracing::warn!(invocation = %id, %error, "an approved invocation that was cut off did not succeed");
+        }
+    });
+}
+
 /// Asks services whose accounts they are, where that was not asked for long: a few in each round, so that ten thousand
 /// connections are spread over the hour.
-async fn check_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), sallyport::InvokeError> {
+async fn check_due(app: &App, tenant: &TenantId) -> Result<(), sallyport::InvokeError> {
     let every = app.config().check_minutes.max(1) * 60_000;
     let due = app.runtime().unchecked(tenant, every).await?;
     let share = due.len().min(CHECKS.max(due.len() / 100));
@@ -143,7 +174,7 @@ async fn check_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), s
     Ok(())
 }
 
-async fn sync_due(app: &App, tenant: &sallyport::ids::TenantId) -> Result<(), crate::error::HostError> {
+async fn sync_due(app: &App, tenant: &TenantId) -> Result<(), crate::error::HostError> {
     let now = syncs::now();
     for connection in app.store().connections(tenant).await? {
         if !connection.state.is_usable() {

@@ -15,6 +15,13 @@ pub enum Action {
         #[arg(long, value_enum, value_name = "on|off")]
         self_approval: Option<Switch>,
     },
+    /// Remove the tenant named by --tenant: its connections with their documents, secrets and keys, its people and API keys.
+    /// Its journal stays, without bodies, and its audit chain verifies. Its id is never given again.
+    Remove {
+        /// The tenant's id once more.
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
 }
 
 /// A rule that holds or does not.
@@ -27,9 +34,17 @@ pub enum Switch {
 }
 
 pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
-    let Action::Rules { self_approval } = action;
     let (app, tenant) = session::open(global).await?;
     let accounts = app.accounts();
+    let self_approval = match action {
+        Action::Rules { self_approval } => self_approval,
+        Action::Remove { confirm } => {
+            anyhow::ensure!(confirm == tenant.as_str(), "{confirm:?} is not {tenant}: nothing was removed");
+            accounts.remove_tenant(&tenant).await?;
+            output::one(global.output, &serde_json::json!({ "removed": tenant }), |_| format!("removed {tenant}"))?;
+            return Ok(());
+        }
+    };
     if let Some(switch) = self_approval {
         let rules = TenantRules { self_approval: switch == Switch::On };
         accounts.put_rules(&tenant, rules).await?;

@@ -159,13 +159,23 @@ impl Db {
         work: impl FnOnce(&Connection) -> Outcome<()> + Send + 'static,
     ) -> Outcome<()> {
         let deferred = &self.0.deferred;
-        if durability == Durability::Deferred && !deferred.failed.load(Ordering::Acquire) {
+        if durability == Durability::Deferred && deferred.failure().is_none() {
             let first = deferred.add(Box::new(Deferred::new(what, work, deferred)));
             return if first { self.0.writes.send(Message::Deferred) } else { Ok(()) };
         }
-        self.write(durability.max(Durability::Eventual), work).await?;
-        deferred.failed.store(false, Ordering::Release);
-        Ok(())
+        match self.write(durability.max(Durability::Eventual), work).await {
+            Ok(()) => {
+                deferred.recovered();
+                Ok(())
+            }
+            // What it follows was handed over and is not there: why it is not is what the caller has to know.
+            Err(Fail::Said(StoreError::NotFound { .. } | StoreError::Conflict { .. }))
+                if deferred.failure().is_some() =>
+            {
+                Err(deferred.failure().unwrap_or_else(gone))
+            }
+            Err(fail) => Err(fail),
+        }
     }
 
     /// Waits until everything that was deferred before is done.

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes what has queued up, runs it in one transaction and flushes once for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -75,8 +75,8 @@ impl<T: Send, F: FnOnce(&Connection) -> Outcome<T> + Send> Job for Task<T, F> {
 pub(crate) struct Deferrals {
     /// Handed over and not done yet.
     pub(crate) waiting: AtomicUsize,
-    /// One was not kept, and none has been since.
-    pub(crate) failed: AtomicBool,
+    /// Why one was not kept, where none has been since.
+    failed: Mutex<Option<StoreError>>,
     jobs: Mutex<Vec<Box<dyn Job>>>,
 }
 
@@ -86,6 +86,20 @@ impl Deferrals {
         let mut jobs = self.jobs();
         jobs.push(job);
         jobs.len() == 1
+    }
+
+    /// Why the last one was not kept, where none has been since.
+    pub(crate) fn failure(&self) -> Option<Fail> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().map(|error| match error {
+            StoreError::Full { reason } => StoreError::Full { reason: reason.clone() }.into(),
+            other => Fail::other(other.to_string()),
+        })
+    }
+
+    /// One was kept: from here on they may be deferred again.
+    pub(crate) fn recovered(&self) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn take(&self) -> Vec<Box<dyn Job>> {
@@ -128,8 +142,9 @@ impl<F: FnOnce(&Connection) -> Outcome<()> + Send> Job for Deferred<F> {
 
     fn settle(self: Box<Self>, failed: Option<Fail>) {
         if let Some(error) = failed.or(self.failed) {
-            self.all.failed.store(true, Ordering::Release);
+            let told = StoreError::from(error.again());
             let error = StoreError::from(error);
+            *self.all.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
             tracing::error!(what = self.what, %error, "a deferred write is not in the store");
         }
         self.all.waiting.fetch_sub(1, Ordering::AcqRel);

@@ -179,7 +179,7 @@ impl Given {
         Self { folder, connection }
     }
 
-    /// A data directory of its own that begins like this one, with the service elsewhere. It lasts as long as its folder.
+    /// A data directory of its own that begins like this one, with the service elsewhere; it ends with the folder.
     pub(crate) fn copy(&self, url: &str) -> (TempDir, Place) {
         let folder = tempfile::tempdir().expect("a folder");
         copy(&self.folder.path().join("kept"), folder.path());

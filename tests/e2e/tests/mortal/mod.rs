@@ -1,7 +1,7 @@
 //! Processes that are killed at a chosen step: this test program again, over the real store, whose ports count.
 //!
-//! A test starts its own program with a [`Task`] in the environment; there the test `child` finds it ([`told`]) and does
-//! it. In any other run `child` has nothing to do.
+//! A test starts its own program with a [`Task`] in the environment; there the test `child` finds it ([`told`]) and
+//! does it. In any other run `child` has nothing to do.
 
 pub(crate) mod host;
 mod ports;
@@ -112,7 +112,7 @@ impl Task<'_> {
             None => Command::new(program),
             Some(bytes) => {
                 let mut shell = Command::new("sh");
-                // `ulimit` counts blocks of 512 bytes (POSIX). With its signal ignored, a write beyond them is an error.
+                // `ulimit` counts blocks of 512 bytes (POSIX). With its signal ignored, a write beyond is an error.
                 let script = "trap '' XFSZ && ulimit -f \"$0\" && exec \"$@\"";
                 shell.args(["-c", script, &(bytes / 512).to_string()]).arg(program);
                 shell

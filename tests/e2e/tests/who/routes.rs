@@ -35,6 +35,9 @@ const APPROVERS: [u16; 7] = [401, 401, 404, PAST, PAST, 404, 401];
 /// What the member alone, and an admin, is told of.
 const OWN: [u16; 7] = [401, 401, PAST, 404, PAST, 404, 401];
 
+/// What whoever asked was told, word for word: an admin may read it, and nobody else.
+const RECORDINGS: [u16; 7] = [401, 401, 404, 404, PAST, 404, 401];
+
 struct Line {
     method: &'static str,
     /// As the OpenAPI document has it.
@@ -75,6 +78,8 @@ fn table(named: &Named) -> Vec<Line> {
         line("POST", "/v1/callers/oidc", "", json!({ "tenant": "demo", "id_token": "none" }), [404; 7]),
         line("POST", "/v1/session", "", none(), [403; 7]),
         line("GET", "/v1/events", "", none(), [401, PAST, 403, 403, PAST, PAST, 401]),
+        line("GET", "/v1/audit", "", none(), [401, PAST, 403, 403, PAST, PAST, 401]),
+        line("GET", "/v1/invocations/{invocation}/recording", proposal, none(), RECORDINGS),
         line("GET", "/v1/me", "", none(), SIGNED_IN),
         line("GET", "/v1/connectors", "", none(), SIGNED_IN),
         line("POST", "/v1/connectors", "", json!("no connector"), OPERATORS),

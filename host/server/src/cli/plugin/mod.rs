@@ -1,4 +1,4 @@
-//! `sallyport plugin`: build, inspect, sign, compare, install, list.
+//! `sallyport plugin`: build, test, inspect, sign, compare, install, list.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use inspect::{Inspected, words};
 
 mod inspect;
 mod sign;
+mod test;
 mod versions;
 
 /// What to do about connectors.
@@ -83,6 +84,8 @@ pub enum Action {
         /// The connector's id.
         id: ConnectorId,
     },
+    /// Play a connector's recorded runs and see that it does the same; or record one.
+    Test(test::Options),
     /// Installed connectors.
     List,
 }
@@ -104,6 +107,7 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
         }
         Action::Approve { id } => versions::approve(global, &id).await,
         Action::Remove { id } => versions::remove(global, &id).await,
+        Action::Test(options) => test::run(global, options).await,
         Action::List => versions::list(global).await,
     }
 }
