@@ -21,10 +21,11 @@ use sallyport::credentials::NewSecret;
 use sallyport::ids::{ConnectionId, ConnectorId, SlotName, TenantId, ToolName};
 use sallyport::invoke::Connect;
 use sallyport::keys::Secret;
-use sallyport::ports::TenantRules;
+use sallyport::ports::{DecisionKind, Filter, Journal as _, SettlementKind, State, TenantRules};
 use sallyport::tool::{Outcome, ToolCall, Tools as _, Verdict};
 use sallyport_e2e::{block_on, connectors, program};
 use sallyport_server::app::App;
+use sallyport_server::audit;
 use sallyport_server::cli::connect::register;
 use sallyport_server::cli::session;
 use sallyport_server::config::Config;
@@ -40,6 +41,7 @@ struct Boards(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     lists: Mutex<Vec<Value>>,
+    bodies: Mutex<Vec<Vec<u8>>>,
     refreshed: AtomicUsize,
     hangs: AtomicBool,
 }
@@ -74,7 +76,9 @@ async fn me() -> Response {
     axum::Json(json!({ "id": "m1", "username": "ana", "fullName": "Ana" })).into_response()
 }
 
-async fn list(Shared(boards): Shared<Boards>, headers: HeaderMap, axum::Json(body): axum::Json<Value>) -> Response {
+async fn list(Shared(boards): Shared<Boards>, headers: HeaderMap, sent: axum::body::Bytes) -> Response {
+    let body: Value = serde_json::from_slice(&sent).expect("JSON");
+    boards.0.bodies.lock().expect("no panic").push(sent.to_vec());
     boards.0.lists.lock().expect("no panic").push(body.clone());
     if boards.0.hangs.load(Ordering::SeqCst) {
         std::future::pending::<()>().await;
@@ -185,5 +189,64 @@ fn a_directory_in_the_middle_of_its_work_is_finished_by_this_version() {
         if let Some(folder) = std::env::var_os("SALLYPORT_KEEP_PENDING") {
             keep(&PathBuf::from(folder)).await;
         }
+        let boards = Boards::default();
+        let url = boards.start().await;
+        let scratch = tempfile::tempdir().expect("a folder");
+        let data = scratch.path().join("data");
+        kept(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/0.1-pending"), &data);
+        let config = configured(&data, &url);
+        let app = App::open(&data, config, None).await.expect("this version opens it");
+        let (tenant, operator) = (tenant(), session::operator(&tenant()));
+        let id = async |state: State| {
+            let filter = Filter { states: vec![state], ..Filter::default() };
+            let listed = app.store().list(&tenant, &filter).await.expect("a list");
+            assert_eq!(listed.len(), 1, "{state:?}");
+            listed[0].invocation.clone()
+        };
+
+        // Cut off after `sent`: nobody knows, and nothing is sent, until a person has looked.
+        let cut_off = id(State::Running).await;
+        let recovered = app.runtime().recover(&tenant).await.expect("recovered");
+        assert_eq!(recovered.unknown, std::slice::from_ref(&cut_off));
+        assert!(app.runtime().resume_as_host(&tenant, &cut_off).await.is_err());
+        assert!(boards.lists().is_empty());
+        app.runtime().settle(&operator, &cut_off, SettlementKind::Repeat, None).await.expect("settled");
+        // Its token has ended long ago.
+        app.runtime().resume_as_host(&tenant, &cut_off).await.expect("it goes on");
+        assert_eq!(boards.lists(), ["Cut off"]);
+        assert_eq!(boards.0.refreshed.load(Ordering::SeqCst), 1);
+
+        // Held under the old version, approved under the new one: the first write is byte for byte what was shown.
+        let waiting = id(State::Held).await;
+        let shown = app.runtime().proposal(&operator, &waiting).await.expect("a proposal").first_write;
+        app.runtime().decide(&operator, &waiting, DecisionKind::Approve, None).await.expect("approved");
+        app.runtime().resume_as_host(&tenant, &waiting).await.expect("it goes on");
+        assert_eq!(boards.lists(), ["Cut off", "Waiting"]);
+        let sent = boards.0.bodies.lock().expect("no panic").last().cloned().expect("a body");
+        assert_eq!(sent, shown.body.as_bytes());
+
+        // What was done under both versions is one chain, from the first entry of the old one on.
+        audit::seal(&app).await.expect("signed");
+        let key = app.host_key().expect("a key").public();
+        let reports = app.store().audit().verify(key, Vec::new()).await.expect("reports");
+        let own = reports.iter().find(|report| report.chain == "acme").expect("the tenant's");
+        assert_eq!((&own.bad, own.vouched), (&None, own.links));
+        assert!(own.links > 12, "{own:?}");
     });
+}
+
+/// As the host makes its files; a clone of the repository has other modes.
+fn kept(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            kept(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("copied");
+            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
+    }
 }

@@ -151,7 +151,7 @@ impl Runtime {
     }
 
     /// What a connector is told never holds a secret; what is given out is looked through again all the same.
-    pub(super) async fn holds_no_secret(
+    pub(crate) async fn holds_no_secret(
         &self,
         caller: &Caller,
         connection: &Connection,
