@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::egress::{Egress, EgressConfig};
 use crate::engine::{Cache, Compiler, ComponentError, Engine, EngineError, Limits, LimitsTable, Loaded, Place};
 use crate::ids::Digest;
-use crate::invoke::{Counting, Services, Vanished};
+use crate::invoke::{Counting, Readers, Services, Vanished};
 use crate::keys::{Keyring, MasterKeys};
 use crate::ports::{Catalog, Directory, Journal, Limiter, Links, Sink, Vault};
 use crate::registry::Registry;
@@ -202,6 +202,7 @@ impl Builder {
             wire,
             components: RwLock::default(),
             vanished: Vanished::default(),
+            readers: Readers::default(),
             hold: self.hold,
             replay: self.replay,
         })))
@@ -223,6 +224,7 @@ struct Inner {
     wire: Arc<Wire>,
     components: RwLock<HashMap<Digest, Arc<Loaded>>>,
     vanished: Vanished,
+    readers: Readers,
     hold: Duration,
     replay: Duration,
 }
@@ -314,6 +316,10 @@ impl Runtime {
 
     pub(crate) fn vanished(&self) -> &Vanished {
         &self.0.vanished
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.0.readers
     }
 
     pub(crate) fn hold_millis(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sallyport::audit::{Anchor, HostKey, HostKeyError};
+use sallyport::audit::{Anchor, HostKey, HostKeyError, read_anchors};
 use sallyport::ids::Timestamp;
 use sallyport::ports::Journal as _;
 
@@ -14,6 +14,8 @@ use crate::syncs;
 
 /// The host's key, in the data directory.
 const KEY: &str = "host.key";
+/// What was signed last, in the data directory: who can change the database alone cannot have it forgotten.
+const LAST: &str = "audit.last";
 /// How long an anchor may take to be posted.
 const POST: Duration = Duration::from_secs(20);
 /// How often chains that have grown are signed.
@@ -35,10 +37,45 @@ pub(crate) fn key(data: &Path) -> Result<HostKey, HostKeyError> {
 /// # Errors
 /// The store's, and the key's.
 pub async fn seal(app: &App) -> anyhow::Result<()> {
-    for report in app.store().audit().seal(app.host_key()?, Timestamp(syncs::now())).await? {
+    let key = app.host_key()?;
+    let last = last(app.data(), &key)?;
+    let (audit, now) = (app.store().audit(), Timestamp(syncs::now()));
+    let refused = audit.seal(key, last.clone(), now).await?;
+    for report in &refused {
         let chain = sallyport::audit::ChainName::named(&report.chain);
         tracing::error!(%chain, bad = ?report.bad, "an audit chain is not as it was recorded: it is not signed any more");
     }
+    let heads = audit.heads().await?;
+    let known = |(chain, seq, hash): &(sallyport::audit::ChainName, u64, [u8; 32])| {
+        last.as_ref().and_then(|last| last.of(chain)) == Some((*seq, *hash))
+    };
+    if refused.is_empty() && !heads.iter().all(known) {
+        let anchor = Anchor::sign(&app.host_key()?, now, &heads);
+        remember(app.data(), &anchor).context("what was signed is not remembered beside the database")?;
+    }
+    Ok(())
+}
+
+/// What was signed last, as it is known beside the database.
+///
+/// # Errors
+/// The file is there and is not this host's.
+pub(crate) fn last(data: &Path, key: &HostKey) -> anyhow::Result<Option<Anchor>> {
+    let path = data.join(LAST);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let anchors = read_anchors(&text, &key.public()).with_context(|| path.display().to_string())?;
+            Ok(anchors.into_iter().next_back())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn remember(data: &Path, anchor: &Anchor) -> anyhow::Result<()> {
+    let beside = data.join(format!(".{LAST}.{}", std::process::id()));
+    std::fs::write(&beside, serde_json::to_string(anchor)? + "\n")?;
+    std::fs::rename(&beside, data.join(LAST))?;
     Ok(())
 }
 

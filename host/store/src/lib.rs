@@ -28,10 +28,11 @@ mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sallyport::blame::{Blame, Fault};
 use sallyport::clock::Clock;
-use sallyport::ports::StoreError;
+use sallyport::ports::{StoreError, StoreResult};
 
 use accounts::Accounts;
 use db::Db;
@@ -51,6 +52,8 @@ pub struct Options {
     pub clock: Option<Arc<dyn Clock>>,
     /// The database never grows beyond so many pages of 4 KiB: a write that would is refused as on a full disk.
     pub max_pages: Option<u32>,
+    /// Each flush takes at least so long: for measuring on a disk that flushes at once.
+    pub flush_delay: Option<Duration>,
 }
 
 impl Store {
@@ -68,6 +71,22 @@ impl Store {
     #[must_use]
     pub fn accounts(&self) -> Accounts {
         Accounts::of(self.db.clone())
+    }
+
+    /// Flushes since it was opened, by this store and its clones: each is one fsync of the database's log, for all the
+    /// writes that shared its transaction.
+    #[must_use]
+    pub fn flushes(&self) -> u64 {
+        self.db.flushes()
+    }
+
+    /// Moves the database's log into the database and empties it, so that the size of its files is what it holds. Blocks
+    /// while others write.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] where somebody is in the way all the time.
+    pub fn checkpoint(&self) -> StoreResult<()> {
+        Ok(self.db.checkpoint()?)
     }
 }
 

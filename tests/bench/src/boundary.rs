@@ -146,7 +146,7 @@ async fn growing(work: impl Future<Output = bool>) -> anyhow::Result<u64> {
 }
 
 /// Resident memory of this process: the second number of `statm`, in pages of 4 KiB (proc(5)).
-fn resident() -> anyhow::Result<u64> {
+pub(crate) fn resident() -> anyhow::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").context("resident memory is known on Linux only")?;
     let pages = statm.split_whitespace().nth(1).context("statm has two numbers")?;
     Ok(pages.parse::<u64>()? * 4096)

@@ -10,8 +10,10 @@ mod engine;
 mod figure;
 pub mod host;
 pub mod hostile;
+mod journal;
 pub mod log;
 mod neighbours;
+mod records;
 mod rotation;
 mod sync;
 mod tool_call;
@@ -37,6 +39,10 @@ pub struct Setup {
     pub canaries: usize,
     /// Connections whose keys a rotation wraps anew.
     pub connections: usize,
+    /// Invocations that are held at once.
+    pub held: usize,
+    /// Entries of the audit chain that is verified.
+    pub entries: usize,
 }
 
 /// Measures everything. `progress` is told what is being measured.
@@ -59,5 +65,10 @@ pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Repor
     figures.push(rotation::measure(setup).await?);
     progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));
     figures.extend(sync::measure(setup).await?);
+    progress(&format!(
+        "the journal: what it costs a call, shared flushes, a resumed call, {} held ones, a chain of {} links",
+        setup.held, setup.entries
+    ));
+    figures.extend(journal::measure(setup).await?);
     Ok(Report { figures })
 }

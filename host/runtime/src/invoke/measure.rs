@@ -1,8 +1,10 @@
 //! What the engine costs by itself: for `sallyport bench`, and for embedders who want to know it of their machine.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cpu_time::ThreadTime;
 
 use crate::authority::{Authority, Fence};
@@ -10,13 +12,22 @@ use crate::caller::Caller;
 use crate::egress::{Body, Delivery, Request};
 use crate::engine::{Cache, Compiler, Loaded, Place, bare};
 use crate::error::InvokeError;
+use crate::host::Got;
 use crate::ids::{ConnectionId, InvocationId, SlotName, ToolName};
 use crate::keys::Secret;
 use crate::ports::Standing;
 use crate::runtime::Runtime;
 use crate::scan::Scanner;
 
+use super::Trace;
 use super::execute::Call;
+use super::gate::Gate;
+use super::recorded::Recorded;
+use super::tool::{Begun, canonical};
+use super::words::Words;
+
+/// After so many measured records what was handed over is waited for: none is measured against a queue that grows.
+const IN_A_ROW: usize = 64;
 
 /// What compiling and loading a connector took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,15 +101,7 @@ impl Runtime {
         let host = |error: &dyn std::fmt::Display| InvokeError::Host(error.to_string());
         let mut figures = Vec::with_capacity(rounds);
         for _ in 0..rounds {
-            let request = Request {
-                method: "GET".into(),
-                url: url.into(),
-                headers: vec![("accept".into(), "application/json".into())],
-                body: Body::Empty,
-                slot: None,
-                delivery: Delivery::Inline,
-                most: None,
-            };
+            let request = get(url);
             let begun = ThreadTime::try_now().map_err(|error| host(&error))?;
             let authorised = services.egress.authorise(&live, request).map_err(|error| host(&error))?;
             let ready = services.egress.prepare(&at, &bench.connection, authorised).await;
@@ -106,6 +109,68 @@ impl Runtime {
             figures.push(begun.try_elapsed().map_err(|error| host(&error))?);
             if found {
                 return Err(InvokeError::Host("the answer holds the secret".into()));
+            }
+        }
+        Ok(figures)
+    }
+
+    /// Measures what a read-only tool call pays for its record, and does nothing else: the record is opened, the start, a
+    /// look at the clock, the read of `url` with this `answer` and the end, with as much output, are sealed and handed over.
+    /// Each round, by the clock.
+    ///
+    /// # Errors
+    /// As [`Runtime::identify`]; [`InvokeError::Host`] where the request is refused, the store's where it cannot keep it.
+    pub async fn measure_journal(
+        &self,
+        caller: &Caller,
+        connection: &ConnectionId,
+        tool: &ToolName,
+        url: &str,
+        answer: &[u8],
+        rounds: usize,
+    ) -> Result<Vec<Duration>, InvokeError> {
+        let bench = self.bench_for(caller, connection).await?;
+        let services = Arc::clone(self.services());
+        let standing = Standing::Tool { tool: tool.clone() };
+        let live = bench.live(&standing, services.clock.now())?;
+        let request = get(url);
+        let authorised = services
+            .egress
+            .authorise(&live, request.clone())
+            .map_err(|refusal| InvokeError::Host(refusal.to_string()))?;
+        let arguments = canonical(&serde_json::json!({ "url": url }))?;
+        let got = Ok(Got {
+            status: 200,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: Bytes::copy_from_slice(answer),
+        });
+        let mut figures = Vec::with_capacity(rounds);
+        for round in 0..rounds {
+            // Of a tool that reads: nothing asks it.
+            let gate = Gate {
+                max_writes: 0,
+                setting: live.setting(),
+                writes_per_day: None,
+                bounds: None,
+                ask: None,
+                approved: Vec::new(),
+                first: None,
+                words: Words::default(),
+                made: 0,
+                opened: false,
+            };
+            let begun = Instant::now();
+            let (caller, now) = (caller.clone(), services.clock.now());
+            let Begun { at, plan, writer } =
+                self.begin(caller, &bench, &live, standing.clone(), now, (&arguments, None)).await?;
+            let (connection, recorded) = (Arc::clone(&bench.connection), Recorded::default());
+            let mut trace = Trace::new(Arc::clone(&services), connection, writer, gate, recorded, &plan);
+            trace.now(now).await?;
+            trace.answered_read(&request, &authorised, &got).await?;
+            trace.succeed(answer).await?;
+            figures.push(begun.elapsed());
+            if round % IN_A_ROW == 0 {
+                services.journal.record(at.tenant(), &at.invocation).await?;
             }
         }
         Ok(figures)
@@ -200,5 +265,18 @@ impl Runtime {
             figures.bare.push(begun.elapsed());
         }
         Ok(figures)
+    }
+}
+
+/// A guest's request for some JSON.
+fn get(url: &str) -> Request {
+    Request {
+        method: "GET".into(),
+        url: url.into(),
+        headers: vec![("accept".into(), "application/json".into())],
+        body: Body::Empty,
+        slot: None,
+        delivery: Delivery::Inline,
+        most: None,
     }
 }

@@ -16,6 +16,7 @@ mod identify;
 mod measure;
 mod prepare;
 mod proposal;
+mod readers;
 mod recorded;
 mod recover;
 mod report;
@@ -42,6 +43,7 @@ pub use report::{StreamError, StreamReport, SyncOptions, SyncProgress, SyncRepor
 pub(crate) use connect::{capabilities, may_own, settings};
 pub(crate) use execute::{Call as Ran, Returned, failure};
 pub(crate) use prepare::Bench;
+pub(crate) use readers::Readers;
 pub(crate) use recorded::{Made, Recorded, in_doubt, plan};
 pub use services::Facts;
 pub(crate) use services::{Counting, Services};

@@ -7,7 +7,7 @@ use crate::caller::{Caller, Role};
 use crate::connection::{Connection, Owner};
 use crate::decider::{Decider, NotDecider};
 use crate::error::InvokeError;
-use crate::ids::{ConnectionId, Digest, InvocationId, TenantId, Timestamp};
+use crate::ids::{ConnectionId, Digest, InvocationId, SubjectId, TenantId, Timestamp};
 use crate::ports::{BodyRef, Decision, EffectState, End, Event, Filter, Record, Standing, State, WriteSummary};
 use crate::recording::Asked;
 use crate::runtime::Runtime;
@@ -49,6 +49,10 @@ pub struct DoubtView {
     pub sent: Timestamp,
     /// All of it.
     pub request: ShownWrite,
+    /// Who asked for the call.
+    pub by: SubjectId,
+    /// Who says what became of it.
+    pub decider: Decider,
 }
 
 /// Both requests, where a replay asked for something else than its record has.
@@ -98,6 +102,7 @@ impl Runtime {
             if Recorded::of(&record).hold.is_none() {
                 continue;
             }
+            self.note_reading(caller, &record).await?;
             match self.proposal_of(&record).await {
                 Ok(proposal) => proposals.push(proposal),
                 // Its connection or connector is gone, and with it what there was to decide.
@@ -116,6 +121,7 @@ impl Runtime {
     /// [`InvokeError::NotFound`] if it is not this caller's to see, or was never held.
     pub async fn proposal(&self, caller: &Caller, id: &InvocationId) -> Result<Proposal, InvokeError> {
         let record = self.record_for(caller, id).await?;
+        self.note_reading(caller, &record).await?;
         self.proposal_of(&record).await
     }
 
@@ -125,6 +131,7 @@ impl Runtime {
     /// [`InvokeError::NotFound`] if it is not this caller's to see.
     pub async fn invocation(&self, caller: &Caller, id: &InvocationId) -> Result<InvocationView, InvokeError> {
         let record = self.record_for(caller, id).await?;
+        self.note_reading(caller, &record).await?;
         let recorded = Recorded::of(&record);
         let (mut output, mut error) = (None, None);
         if let Some(Event::Ended(end)) = record.entries.last().map(|entry| &entry.event) {
@@ -235,17 +242,32 @@ impl Runtime {
         })
     }
 
-    async fn doubt(&self, record: &Record, write: &WriteSummary) -> Result<Option<DoubtView>, InvokeError> {
+    /// Writes in doubt that nobody was asked about before: beside [`Runtime::proposals`] what waits for a person. As the caller may
+    /// see them, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn doubts(&self, caller: &Caller) -> Result<Vec<InvocationId>, InvokeError> {
+        let subject = (!caller.is(Role::Approver)).then(|| caller.subject.clone());
+        let filter = Filter { states: vec![State::Unknown], subject, limit: 0 };
+        let mut doubts = Vec::new();
+        for summary in self.services().journal.list(&caller.tenant, &filter).await? {
+            let Ok(record) = self.record_for(caller, &summary.invocation).await else { continue };
+            if Recorded::of(&record).hold.is_none() {
+                doubts.push(summary.invocation);
+            }
+        }
+        Ok(doubts)
+    }
+
+    pub(super) async fn doubt(&self, record: &Record, write: &WriteSummary) -> Result<Option<DoubtView>, InvokeError> {
         let sent = record.entries.iter().rev().find(
             |entry| matches!(entry.event, Event::Write { call, state: EffectState::Sent, .. } if call == write.call),
         );
         let canonical = self.open(record, &write.effect.request).await?;
-        let view = |request| DoubtView {
-            call: write.call,
-            sent: sent.map_or_else(Timestamp::default, |sent| sent.at),
-            request,
-        };
-        Ok(shown(&canonical).map(view))
+        let (decider, by) = (self.decider_of(record).await?, record.caller.subject.clone());
+        let sent = sent.map_or_else(Timestamp::default, |sent| sent.at);
+        Ok(shown(&canonical).map(|request| DoubtView { call: write.call, sent, request, by, decider }))
     }
 
     async fn call_view(

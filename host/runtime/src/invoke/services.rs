@@ -48,7 +48,7 @@ impl Counting {
 }
 
 /// What a guest is told about its connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The account at the provider.
     pub account: String,

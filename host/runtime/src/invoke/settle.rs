@@ -24,7 +24,22 @@ impl Runtime {
         kind: SettlementKind,
         note: Option<String>,
     ) -> Result<(), InvokeError> {
-        let settled = self.settle_doubt(caller, id, kind, note).await;
+        self.settle_shown(caller, id, None, kind, note).await
+    }
+
+    /// As [`Runtime::settle`], and only if `shown` is still the digest of the write in doubt.
+    ///
+    /// # Errors
+    /// As [`Runtime::settle`]; [`InvokeError::Void`] if another write is in doubt by now.
+    pub async fn settle_shown(
+        &self,
+        caller: &Caller,
+        id: &InvocationId,
+        shown: Option<&str>,
+        kind: SettlementKind,
+        note: Option<String>,
+    ) -> Result<(), InvokeError> {
+        let settled = self.settle_doubt(caller, id, shown, kind, note).await;
         self.noting_refusal(caller, format!("settling a write in doubt of the invocation {id}"), settled).await
     }
 
@@ -32,6 +47,7 @@ impl Runtime {
         &self,
         caller: &Caller,
         id: &InvocationId,
+        shown: Option<&str>,
         kind: SettlementKind,
         note: Option<String>,
     ) -> Result<(), InvokeError> {
@@ -49,6 +65,11 @@ impl Runtime {
         let Some(write) = record.in_doubt().filter(|_| state == State::Unknown) else {
             return Err(not_waiting(state));
         };
+        if let Some(shown) = shown
+            && self.doubt(&record, &write).await?.is_some_and(|doubt| doubt.request.digest != shown)
+        {
+            return Err(InvokeError::Void { what: "the write in doubt".into() });
+        }
         let (by, of) = (caller.subject.clone(), write.effect.request);
         let settlement = Settlement { kind, by, call: write.call, of, note };
         let services = self.services();

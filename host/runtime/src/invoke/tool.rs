@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::error::InvokeError;
 use crate::grants::Live;
 use crate::host::{Bound, State as GuestState, Work};
-use crate::ids::{InvocationId, ToolName};
+use crate::ids::{InvocationId, Timestamp, ToolName};
 use crate::ports::{Durability, EffectState, End, Event, Hold, Plan, RECORDING, Standing};
 use crate::runtime::Runtime;
 use crate::tool::{Done, OfferedTool, Outcome, ToolCall, ToolDestination, ToolEffect, Tools, Verdict};
@@ -40,6 +40,13 @@ pub(super) struct ToolRun {
     pub(super) arguments: String,
     pub(super) seed: [u8; 32],
     pub(super) trace: Trace,
+}
+
+/// The record of a tool call that begins: its plan was handed over, and what comes next is added by `writer`.
+pub(super) struct Begun {
+    pub(super) at: Authority,
+    pub(super) plan: Plan,
+    pub(super) writer: Writer,
 }
 
 #[async_trait]
@@ -113,38 +120,7 @@ impl Runtime {
             Verdict::Allow => None,
         };
         let arguments = canonical(&call.arguments)?;
-
-        let key = services.keyring.journal_key(&caller.tenant, &call.connection).await.map_err(Stop::from)?;
-        let mut bodies = vec![key.seal(arguments.as_bytes())];
-        let arguments_ref = bodies[0].of.clone();
-        let context = match &call.context {
-            Some(context) => {
-                let body = key.seal(canonical(context)?.as_bytes());
-                let of = body.of.clone();
-                bodies.push(body);
-                Some(of)
-            }
-            None => None,
-        };
-        let plan = Plan {
-            standing,
-            connector: bench.connection.connector.clone(),
-            component: bench.component.digest.clone(),
-            account: bench.connection.account.clone(),
-            capabilities: live.ids(),
-            arguments: Some(arguments_ref),
-            seed: rand::random(),
-            started: now,
-            recording: RECORDING,
-            context,
-        };
-        let mut at = Authority {
-            caller,
-            connection: call.connection,
-            invocation: InvocationId::fresh(),
-            fence: Fence::default(),
-        };
-
+        let context = call.context.as_ref().map(canonical).transpose()?;
         let gate = Gate {
             max_writes: declared.max_writes,
             setting: live.setting(),
@@ -157,16 +133,49 @@ impl Runtime {
             made: 0,
             opened: false,
         };
-        let seed = plan.seed;
-        // A read waits for nothing of its record; the first write waits for all that led to it.
+        let said = (arguments.as_str(), context.as_deref());
+        let Begun { at, plan, writer } = self.begin(caller, &bench, &live, standing, now, said).await?;
+        let trace =
+            Trace::new(Arc::clone(&services), Arc::clone(&bench.connection), writer, gate, Recorded::default(), &plan);
+        Ok(ToolRun { at, bench, live, tool: call.tool, arguments, seed: plan.seed, trace })
+    }
+
+    /// Opens the record of a call with these arguments and this context, both canonical, and claims it. A read waits for
+    /// nothing of its record; the first write waits for all that led to it.
+    pub(super) async fn begin(
+        &self,
+        caller: Caller,
+        bench: &Bench,
+        live: &Live,
+        standing: Standing,
+        now: Timestamp,
+        (arguments, context): (&str, Option<&str>),
+    ) -> Result<Begun, InvokeError> {
+        let services = self.services();
+        let connection = bench.connection.id.clone();
+        let key = services.keyring.journal_key(&caller.tenant, &connection).await.map_err(Stop::from)?;
+        let arguments = key.seal(arguments.as_bytes());
+        let context = context.map(|context| key.seal(context.as_bytes()));
+        let plan = Plan {
+            standing,
+            connector: bench.connection.connector.clone(),
+            component: bench.component.digest.clone(),
+            account: bench.connection.account.clone(),
+            capabilities: live.ids(),
+            arguments: Some(arguments.of.clone()),
+            seed: rand::random(),
+            started: now,
+            recording: RECORDING,
+            context: context.as_ref().map(|context| context.of.clone()),
+        };
+        let mut at = Authority { caller, connection, invocation: InvocationId::fresh(), fence: Fence::default() };
+        let bodies = [arguments].into_iter().chain(context).collect();
         let claim = services.journal.open(&at, &plan, bodies, now, self.lease(), Durability::Deferred).await?;
         at.fence = claim.lease.fence;
         let (journal, clock) = (Arc::clone(&services.journal), Arc::clone(&services.clock));
         let mut writer = Writer::new(journal, clock, at.clone(), key, 1);
         writer.push(Event::Started { run: 1, replayed: 0 });
-        let trace =
-            Trace::new(Arc::clone(&services), Arc::clone(&bench.connection), writer, gate, Recorded::default(), &plan);
-        Ok(ToolRun { at, bench, live, tool: call.tool, arguments, seed, trace })
+        Ok(Begun { at, plan, writer })
     }
 
     /// A refusal is in the audit chain, too: it is what was not done.
@@ -260,9 +269,7 @@ impl Runtime {
         };
         match judged {
             Ok((output, documents)) => {
-                let sealed = trace.writer.body(output.to_string().as_bytes());
-                trace.writer.push(Event::Ended(End::Succeeded { output: Some(sealed) }));
-                trace.writer.flush(Durability::Deferred).await?;
+                trace.succeed(output.to_string().as_bytes()).await?;
                 let writes = std::mem::take(&mut trace.writes);
                 Ok(Some(Done { invocation: at.invocation.clone(), output, documents, writes }))
             }

@@ -14,7 +14,7 @@ use crate::egress::{self, Authorised, Permit, SentRecord};
 use crate::grants::Live;
 use crate::host::{Answer, Failed, read_authorised};
 use crate::ids::Timestamp;
-use crate::ports::{BodyRef, Divergence, Durability, Effect, EffectState, Event, Plan, WriteSummary};
+use crate::ports::{BodyRef, Divergence, Durability, Effect, EffectState, End, Event, Plan, WriteSummary};
 
 use super::gate::{Gate, Ruling};
 use super::recorded::{Made, Recorded};
@@ -166,6 +166,26 @@ impl Trace {
         let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
         self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
         Ok(answer)
+    }
+
+    /// What [`Self::send`] records of a read that was answered so.
+    pub(super) async fn answered_read(
+        &mut self,
+        request: &egress::Request,
+        authorised: &Authorised,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        let call = self.number();
+        let asked = codec::request(request);
+        let effect = self.effect(authorised);
+        self.call(call, "http.send", &asked, Some(effect), &codec::answer(answer)).await
+    }
+
+    /// Records the end of a call that gave this result.
+    pub(super) async fn succeed(&mut self, output: &[u8]) -> Result<(), Stop> {
+        let output = Some(self.writer.body(output));
+        self.writer.push(Event::Ended(End::Succeeded { output }));
+        self.writer.flush(Durability::Deferred).await
     }
 
     /// `http.send-all`: each request is a call of its own; those that are not in the record run side by side.

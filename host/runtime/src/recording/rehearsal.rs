@@ -32,19 +32,6 @@ pub(crate) struct Rehearsal {
     pub(super) parted: Option<(usize, Option<Call>, Call)>,
 }
 
-/// The answer of a recorded call, or a stop where another one was recorded.
-macro_rules! recorded {
-    ($self:ident, $asked:expr, $pattern:pat => $answer:expr) => {{
-        let asked = $asked;
-        match $self.take()? {
-            Some($pattern) => Some($answer),
-            Some(other) => return Err($self.part(Some(other), asked)),
-            None if $self.is_recorded() => return Err($self.part(None, asked)),
-            None => None,
-        }
-    }};
-}
-
 impl Rehearsal {
     pub(super) fn recorded(services: Arc<Services>, connection: Arc<Connection>, calls: Vec<Call>) -> Self {
         let from = Source::Recorded { calls, next: 0 };
@@ -71,15 +58,15 @@ impl Rehearsal {
         matches!(self.from, Source::Recorded { .. })
     }
 
-    #[allow(clippy::unnecessary_wraps)] // as the macro has it
-    fn take(&mut self) -> Result<Option<Call>, Stop> {
-        Ok(match &mut self.from {
+    /// The recorded call that comes next, if there is one.
+    fn take(&mut self) -> Option<Call> {
+        match &mut self.from {
             Source::Recorded { calls, next } => {
                 *next += 1;
                 calls.get(*next - 1).cloned()
             }
             Source::Live { .. } => None,
-        })
+        }
     }
 
     fn keep(&mut self, call: Call) {
@@ -111,7 +98,7 @@ impl Rehearsal {
             false => Call::Send { request, answer },
         };
         let said = Asked::of(&request);
-        match self.take()? {
+        match self.take() {
             None if self.is_recorded() => Err(self.part(None, call(said, None))),
             None => {
                 let answer = read(&self.services.egress, at, live, &self.connection, request).await?;
@@ -158,14 +145,18 @@ impl Rehearsal {
     }
 
     pub(crate) fn now(&mut self, real: Timestamp) -> Result<Timestamp, Stop> {
-        let told = recorded!(self, Call::Now { answer: real }, Call::Now { answer } => answer);
-        let now = told.unwrap_or(real);
-        self.keep(Call::Now { answer: now });
-        Ok(now)
+        match self.take() {
+            Some(Call::Now { answer }) => Ok(answer),
+            None if !self.is_recorded() => {
+                self.keep(Call::Now { answer: real });
+                Ok(real)
+            }
+            other => Err(self.part(other, Call::Now { answer: real })),
+        }
     }
 
     pub(crate) fn random(&mut self, length: u32) -> Result<(), Stop> {
-        match self.take()? {
+        match self.take() {
             Some(Call::Random { length: recorded }) if recorded == length => {}
             None if !self.is_recorded() => {}
             other => return Err(self.part(other, Call::Random { length })),
@@ -174,16 +165,26 @@ impl Rehearsal {
         Ok(())
     }
 
-    pub(crate) fn facts(&mut self, real: Facts) -> Result<Facts, Stop> {
-        let asked = Call::Credentials { answer: real.clone() };
-        let told = recorded!(self, asked, Call::Credentials { answer } => answer);
-        let facts = told.unwrap_or(real);
+    /// What was told of the connection; none where it is asked about now.
+    pub(crate) fn recorded_facts(&mut self) -> Result<Option<Facts>, Stop> {
+        match self.take() {
+            Some(Call::Credentials { answer }) => Ok(Some(answer)),
+            None if !self.is_recorded() => Ok(None),
+            other => {
+                let nothing = Facts::default();
+                Err(self.part(other, Call::Credentials { answer: nothing }))
+            }
+        }
+    }
+
+    /// What is told of it now.
+    pub(crate) fn facts(&mut self, facts: Facts) -> Facts {
         self.keep(Call::Credentials { answer: facts.clone() });
-        Ok(facts)
+        facts
     }
 
     pub(crate) async fn revisions(&mut self, at: &Authority, ids: &[String]) -> Result<Vec<Option<String>>, Stop> {
-        match self.take()? {
+        match self.take() {
             Some(Call::Revisions { ids: recorded, answer }) if recorded == ids => Ok(answer),
             None if !self.is_recorded() => {
                 let Source::Live { source, .. } = &self.from else { return Ok(Vec::new()) };

@@ -28,7 +28,7 @@ pub struct DecisionBody {
     /// `approve` or `deny` of what is held; `repeat` (it is not there: send it once more) or `took-effect` (it is there: end
     /// the call) of a write of which nobody knows whether it took effect.
     decision: String,
-    /// `first_write.digest` of what was shown: if another write waits by now, nothing is decided.
+    /// `first_write.digest` or `doubt.request.digest` of what was shown: if it is another write by now, nothing is decided.
     digest: Option<String>,
     /// A remark, for the record.
     note: Option<String>,
@@ -55,7 +55,7 @@ async fn shown(app: &App, who: &SignedIn, id: &InvocationId) -> Result<Value, Ap
     // A write that nobody was asked about is shown as well where somebody has to say what became of it.
     let mut value = match (&view.proposal, &view.doubt) {
         (Some(proposal), _) => serde_json::to_value(proposal).map_err(super::internal)?,
-        (None, Some(_)) => json!({ "invocation": view.invocation }),
+        (None, Some(doubt)) => json!({ "invocation": view.invocation, "by": doubt.by, "decider": doubt.decider }),
         (None, None) => return Err(ApiError::not_found(format!("proposal {id}"))),
     };
     value["doubt"] = json!(view.doubt);
@@ -76,6 +76,9 @@ pub async fn list(State(app): State<App>, who: SignedIn) -> Result<Json<Approval
     let mut approvals = Vec::new();
     for proposal in app.runtime().proposals(&who.caller, filter).await? {
         approvals.push(shown(&app, &who, &proposal.invocation).await?);
+    }
+    for id in app.runtime().doubts(&who.caller).await? {
+        approvals.push(shown(&app, &who, &id).await?);
     }
     Ok(Json(Approvals { approvals }))
 }
@@ -115,8 +118,10 @@ pub async fn decide(
             let kind = if decision == "approve" { DecisionKind::Approve } else { DecisionKind::Deny };
             runtime.decide_shown(&who.caller, &id, body.digest.as_deref(), kind, body.note).await?;
         }
-        "repeat" => runtime.settle(&who.caller, &id, SettlementKind::Repeat, body.note).await?,
-        "took-effect" => runtime.settle(&who.caller, &id, SettlementKind::TookEffect, body.note).await?,
+        "repeat" | "took-effect" => {
+            let kind = if decision == "repeat" { SettlementKind::Repeat } else { SettlementKind::TookEffect };
+            runtime.settle_shown(&who.caller, &id, body.digest.as_deref(), kind, body.note).await?;
+        }
         other => {
             let words = "use approve or deny; of a write in doubt, repeat or took-effect";
             return Err(ApiError::invalid(format!("`decision` is {other:?}: {words}")));

@@ -28,5 +28,6 @@ pub fn router() -> Router<App> {
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("../web/index.html"))))
         .route("/app.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/app.js"))))
         .route("/people.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/people.js"))))
+        .route("/proposal.js", get(async || file("text/javascript; charset=utf-8", include_str!("../web/proposal.js"))))
         .route("/style.css", get(async || file("text/css; charset=utf-8", include_str!("../web/style.css"))))
 }

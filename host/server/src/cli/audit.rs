@@ -81,6 +81,8 @@ pub(crate) async fn run(global: &Global, action: Action) -> anyhow::Result<()> {
                 }
                 None => Vec::new(),
             };
+            // What this host remembers beside the database counts as the last of them.
+            let anchors = anchors.into_iter().chain(audit::last(app.data(), &app.host_key()?)?).collect();
             let reports = app.store().audit().verify(key, anchors).await?;
             output::list(global.output, &reports)?;
             let bad = reports.iter().filter_map(|report| Some((report, report.bad.as_ref()?))).next();

@@ -23,6 +23,12 @@ pub struct Options {
     /// Connections whose keys the measured rotation of the master key wraps anew.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(4..=1_000_000))]
     connections: u32,
+    /// Invocations that are held at once.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    held: u32,
+    /// Entries of the audit chain that is verified.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
+    entries: u32,
 }
 
 impl Rows for Figure {
@@ -52,6 +58,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
         documents: options.documents as usize,
         canaries: options.canaries as usize,
         connections: options.connections as usize,
+        held: options.held as usize,
+        entries: options.entries as usize,
     };
     let report = sallyport_bench::run(&setup, &|step| output::progress(&format!("measuring {step}"))).await?;
     output::list(global.output, &report.figures)?;

@@ -2,6 +2,7 @@
 // as text, never as markup, so that no answer can load or run anything.
 
 import { people } from "/people.js";
+import { proposal_cards, waits } from "/proposal.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const element = (name, props = {}, ...children) => {
@@ -117,91 +118,17 @@ async function ask(question) {
 
 /* ---- approvals ---- */
 
-// Arguments and results: what has a name is headed by it, everything else stands below.
-function tree(value) {
-  if (Array.isArray(value)) return element("ul", {}, ...value.map((item) => element("li", {}, tree(item))));
-  if (value && typeof value === "object") {
-    const { name, ...rest } = value;
-    const head = typeof name === "string" ? [element("strong", { textContent: name })] : [];
-    const fields = Object.entries(head.length ? rest : value).map(([key, item]) =>
-      element("li", {}, element("span", { className: "key", textContent: `${key}: ` }), tree(item)));
-    return element("div", {}, ...head, element("ul", {}, ...fields));
-  }
-  return element("span", { textContent: String(value) });
-}
-
-function proposal_card(proposal) {
-  const card = $("#proposal-template").content.cloneNode(true).firstElementChild;
-  card.dataset.invocation = proposal.invocation;
-  $(".what", card).textContent = `${proposal.tool} · ${proposal.connection_name} (${proposal.account})`;
-  const request = proposal.context?.request;
-  $(".request", card).textContent = request ? `Asked: “${request}”` : "";
-  $(".reasons", card).append(...proposal.reasons.map((reason) => element("li", {}, ...emphasised(reason))));
-  $(".arguments", card).append(tree(proposal.arguments));
-  const write = proposal.first_write;
-  const headers = write.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
-  $(".write", card).textContent = `${write.method} ${write.url}\n${headers}\n\n${write.body}\n\nsha256 ${write.digest}`;
-  $(".envelope", card).textContent = `At most ${proposal.envelope.max_writes} writes in all, by ${proposal.envelope.routes.join(", ")}.`;
-  const sources = proposal.context?.sources ?? [];
-  if (sources.length) {
-    $(".sources", card).append("From: ");
-    sources.forEach((source, index) => $(".sources", card).append(index ? ", " : "", safe_link(source.url ?? "", source.title)));
-  }
-  $(".decider", card).textContent = `Decided by ${decider_words(proposal)}.`;
-  $(".approve", card).hidden = !may_approve(proposal);
-  $(".deny", card).hidden = !may_approve(proposal) && proposal.by !== state.me.subject;
-  settle(card, proposal);
-  const decide = (decision) => async () => {
-    for (const button of card.querySelectorAll("button")) button.disabled = true;
-    try {
-      const answer = await api("POST", `/v1/approvals/${proposal.invocation}/decision`, { decision, digest: write.digest, wait: true });
-      settle(card, answer);
-    } catch (error) {
-      $(".error", card).textContent = error.message;
-    }
-    refresh_approvals();
-  };
-  $(".approve", card).onclick = decide("approve");
-  $(".deny", card).onclick = decide("deny");
-  return card;
-}
-
-// Who decides; the host judges it again when somebody does.
-function decider_words({ decider }) {
-  if (decider.kind === "owner") return "whoever owns the account";
-  return decider.kind === "approver" ? "an approver" : "an approver other than the one who asked";
-}
-
-function may_approve({ decider, by }) {
-  const { subject, roles } = state.me;
-  if (decider.kind === "owner") return decider.subject === subject;
-  const approver = roles.includes("approver") || roles.includes("admin");
-  return approver && (decider.kind === "approver" || by !== subject);
-}
-
-function settle(card, proposal) {
-  $(".state", card).textContent = proposal.state;
-  const open = proposal.state === "held";
-  $("footer", card).hidden = !open;
-  $(".decider", card).hidden = !open;
-  card.classList.toggle("settled", proposal.state === "succeeded");
-  card.classList.toggle("refused", ["denied", "expired", "failed", "diverged", "unknown"].includes(proposal.state));
-  if (proposal.output != null) {
-    $(".result", card).replaceChildren(element("strong", { textContent: "Result" }), tree(proposal.output));
-  } else if (proposal.error) {
-    $(".result", card).replaceChildren(element("p", { className: "error", textContent: proposal.error.message }));
-  }
-}
+const proposal_card = proposal_cards({ $, element, emphasised, safe_link, api, me: () => state.me, refresh: () => refresh_approvals() });
 
 async function refresh_approvals() {
   if (!state.token) return;
   const { approvals } = await api("GET", "/v1/approvals");
-  const held = approvals.filter((proposal) => proposal.state === "held");
-  $("#waiting").hidden = held.length === 0;
-  $("#waiting").textContent = held.length;
+  const waiting = approvals.filter(waits);
+  $("#waiting").hidden = waiting.length === 0;
+  $("#waiting").textContent = waiting.length;
   const fill = (root, list, none) => root.replaceChildren(...(list.length ? list.map(proposal_card) : [element("p", { className: "note", textContent: none })]));
-  fill($("#pending"), held, "Nothing waits for you.");
-  fill($("#decided"), approvals.filter((proposal) => proposal.state !== "held"), "Nothing was decided yet.");
+  fill($("#pending"), waiting, "Nothing waits for you.");
+  fill($("#decided"), approvals.filter((proposal) => !waits(proposal)), "Nothing was decided yet.");
 }
 
 /* ---- connections ---- */

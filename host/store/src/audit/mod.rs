@@ -31,11 +31,11 @@ impl Store {
 }
 
 impl Audit {
-    /// Signs the newest hash of every chain that has grown, after making sure that it follows from what was signed before. A
-    /// chain that does not is not signed, and told.
-    pub async fn seal(&self, key: HostKey, at: Timestamp) -> StoreResult<Vec<ChainReport>> {
+    /// Signs the newest hash of every chain that has grown, after making sure that it follows from what was signed before: by
+    /// the database, and by `last`, which is kept outside it. A chain that does not is not signed, and told.
+    pub async fn seal(&self, key: HostKey, last: Option<Anchor>, at: Timestamp) -> StoreResult<Vec<ChainReport>> {
         self.db.caught_up().await?;
-        Ok(self.db.write(Durability::Flushed, move |db| seal::seal(db, &key, at)).await?)
+        Ok(self.db.write(Durability::Flushed, move |db| seal::seal(db, &key, last.as_ref(), at)).await?)
     }
 
     /// The newest hash of every chain: what an anchor holds.

@@ -1,7 +1,7 @@
 //! Signing the newest hashes.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sallyport::audit::{ChainName, ChainReport, Hash, HostKey, SignedHead};
+use sallyport::audit::{Anchor, ChainName, ChainReport, Hash, HostKey, SignedHead};
 use sallyport::ids::Timestamp;
 
 use super::link::hash;
@@ -31,7 +31,7 @@ pub(super) fn signed(db: &Connection, chain: &ChainName) -> Outcome<Option<Signe
 }
 
 /// Signs every chain that has grown; gives reports of those that could not be.
-pub(super) fn seal(db: &Connection, key: &HostKey, at: Timestamp) -> Outcome<Vec<ChainReport>> {
+pub(super) fn seal(db: &Connection, key: &HostKey, last: Option<&Anchor>, at: Timestamp) -> Outcome<Vec<ChainReport>> {
     let mut refused = Vec::new();
     for (chain, seq, newest) in heads(db)? {
         let before = signed(db, &chain)?;
@@ -39,6 +39,9 @@ pub(super) fn seal(db: &Connection, key: &HostKey, at: Timestamp) -> Outcome<Vec
             continue;
         }
         let mut scan = Scan::from(db, &chain, before.as_ref(), &key.public())?;
+        if let Some((seq, hash)) = last.and_then(|last| last.of(&chain)) {
+            scan.mark(db, seq, hash, "an anchor")?;
+        }
         scan.run(db)?;
         if scan.report.bad.is_some() {
             refused.push(scan.report);

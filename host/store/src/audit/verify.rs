@@ -131,7 +131,7 @@ impl<'a> Scan<'a> {
         Ok(scan)
     }
 
-    fn mark(&mut self, db: &Connection, seq: u64, hash: Hash, who: &'static str) -> Outcome<()> {
+    pub(super) fn mark(&mut self, db: &Connection, seq: u64, hash: Hash, who: &'static str) -> Outcome<()> {
         let sql = "SELECT hash FROM audit WHERE chain = ? AND seq = ?";
         let stored: Option<Vec<u8>> =
             db.prepare_cached(sql)?.query_row(params![self.key, seq], |row| row.get(0)).optional()?;

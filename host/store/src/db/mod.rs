@@ -25,12 +25,14 @@ pub(crate) use fail::{Fail, Outcome};
 pub(crate) use json::{json, unjson, unword, word};
 
 use crate::{OpenError, Options};
-use writer::{Deferrals, Deferred, Message, Task};
+use writer::{Deferrals, Deferred, Flushes, Message, Task};
 
 /// Readers in a process. Queries are short; more would only fight over the processor.
 const READERS: usize = 4;
 /// Connections for [`Db::look`]. When all are taken, a look is a read like any other.
 const LOOKERS: usize = 8;
+/// How often emptying the log is tried.
+const CHECKPOINTS: usize = 5;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -44,6 +46,7 @@ struct Shared {
     reads: Sender<Read>,
     looks: Mutex<Vec<Connection>>,
     deferred: Arc<Deferrals>,
+    flushes: Arc<Flushes>,
     clock: Arc<dyn Clock>,
 }
 
@@ -92,9 +95,10 @@ impl Db {
         }
 
         let deferred = Arc::<Deferrals>::default();
-        let waiting = Arc::clone(&deferred);
+        let flushes = Arc::new(Flushes::of_at_least(options.flush_delay));
+        let (waiting, counted) = (Arc::clone(&deferred), Arc::clone(&flushes));
         let (writes, jobs) = channel::<Message>();
-        let thread = spawn("sallyport-write", move || writer::run(db, &jobs, &waiting)).map_err(failed)?;
+        let thread = spawn("sallyport-write", move || writer::run(db, &jobs, &waiting, &counted)).map_err(failed)?;
         let writes = Writes { sender: Some(writes), thread: Some(thread) };
         let (reads, queue) = channel::<Read>();
         let queue = Arc::new(Mutex::new(queue));
@@ -105,7 +109,7 @@ impl Db {
         let looks = (0..LOOKERS).map(|_| connect(&file, Access::Look)).collect::<Outcome<_>>();
         let looks = Mutex::new(looks.map_err(StoreError::from)?);
         let clock = options.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, looks, deferred, clock })))
+        Ok(Self(Arc::new(Shared { folder: folder.into(), writes, reads, looks, deferred, flushes, clock })))
     }
 
     /// The data directory.
@@ -115,6 +119,25 @@ impl Db {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Flushes of the log so far.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.0.flushes.made()
+    }
+
+    /// Moves the log into the database and empties its file, waiting for whoever writes or reads.
+    pub(crate) fn checkpoint(&self) -> Outcome<()> {
+        let db = connect(&self.0.folder.join("sallyport.db"), Access::Write)?;
+        for _ in 0..CHECKPOINTS {
+            let busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if !busy {
+                return Ok(());
+            }
+            // The writer's own, if it is under way: SQLite waits for readers and writers, not for that.
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(Fail::held("the database", fail::BUSY_MILLIS))
     }
 
     /// Runs `work` in a transaction that sees one state of the database.

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes what has queued up, runs it in one transaction and flushes once for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -112,6 +112,36 @@ impl Deferrals {
     }
 }
 
+/// Flushes of the log since the database was opened: each is a transaction that was committed with `synchronous=FULL`,
+/// and one fsync. What moving the log into the database flushes is not among them.
+pub(crate) struct Flushes {
+    made: AtomicU64,
+    /// Each takes at least so long.
+    least: Option<Duration>,
+}
+
+impl Flushes {
+    pub(crate) fn of_at_least(least: Option<Duration>) -> Self {
+        Self { made: AtomicU64::new(0), least }
+    }
+
+    /// How many there were.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Commits with one.
+    fn commit(&self, db: &Connection) -> rusqlite::Result<()> {
+        let began = Instant::now();
+        say(db, "COMMIT")?;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        if let Some(least) = self.least {
+            std::thread::sleep(least.saturating_sub(began.elapsed()));
+        }
+        Ok(())
+    }
+}
+
 /// A closure that nobody waits for.
 pub(crate) struct Deferred<F> {
     what: String,
@@ -156,7 +186,7 @@ fn caught<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fail::other("a write panicked and was taken back")))
 }
 
-pub(crate) fn run(mut db: Connection, messages: &Receiver<Message>, deferrals: &Deferrals) {
+pub(crate) fn run(mut db: Connection, messages: &Receiver<Message>, deferrals: &Deferrals, flushes: &Flushes) {
     let mut flushing = false;
     let mut dirty = false;
     loop {
@@ -190,7 +220,7 @@ pub(crate) fn run(mut db: Connection, messages: &Receiver<Message>, deferrals: &
             }
             flushing = wanted;
         }
-        transact(&mut db, batch);
+        transact(&mut db, batch, wanted.then_some(flushes));
         dirty = true;
     }
 }
@@ -207,8 +237,9 @@ fn gathered(messages: &Receiver<Message>) -> Option<Box<dyn Job>> {
     }
 }
 
-/// Runs the jobs in as few transactions as they allow: one, unless SQLite itself takes a transaction back.
-fn transact(db: &mut Connection, batch: Vec<Box<dyn Job>>) {
+/// Runs the jobs in as few transactions as they allow: one, unless SQLite itself takes a transaction back. With `flushes`
+/// each is on the disk before its jobs are settled.
+fn transact(db: &mut Connection, batch: Vec<Box<dyn Job>>, flushes: Option<&Flushes>) {
     let mut waiting = batch.into_iter().peekable();
     while waiting.peek().is_some() {
         if let Err(error) = say(db, "BEGIN IMMEDIATE") {
@@ -238,9 +269,10 @@ fn transact(db: &mut Connection, batch: Vec<Box<dyn Job>>) {
                 break;
             }
         }
-        let failed = match lost {
-            Some(fail) => Some(fail),
-            None => say(db, "COMMIT").err().map(Fail::from),
+        let failed = match (lost, flushes) {
+            (Some(fail), _) => Some(fail),
+            (None, Some(flushes)) => flushes.commit(db).err().map(Fail::from),
+            (None, None) => say(db, "COMMIT").err().map(Fail::from),
         };
         if failed.is_some() && !db.is_autocommit() {
             // Fails only where SQLite has rolled back by itself.

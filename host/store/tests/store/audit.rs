@@ -33,7 +33,7 @@ impl Chained {
         let key = b"sallyport host key 1\n".to_vec();
         let key = [key, "07".repeat(32).into_bytes()].concat();
         let this = Self { given, first, second, key };
-        assert_eq!(this.given.store.audit().seal(this.key(), Timestamp(500)).await.unwrap(), []);
+        assert_eq!(this.given.store.audit().seal(this.key(), None, Timestamp(500)).await.unwrap(), []);
         this
     }
 
@@ -125,7 +125,7 @@ async fn an_untouched_chain_is_vouched_for_up_to_where_it_was_signed() {
     chained.given.store.remove_connection(&tenant(), &chained.first.connection).await.unwrap();
     let report = chained.verify(Vec::new()).await;
     assert_eq!((report.bad, report.links, report.signed, report.vouched), (None, 8, Some(7), 7));
-    assert_eq!(chained.given.store.audit().seal(chained.key(), Timestamp(501)).await.unwrap(), []);
+    assert_eq!(chained.given.store.audit().seal(chained.key(), None, Timestamp(501)).await.unwrap(), []);
     assert_eq!(chained.verify(Vec::new()).await.vouched, 8, "the key of its bodies is gone, and it verifies");
     let gone = chained.given.store.body(&tenant(), &chained.first.connection, &body("more").of).await;
     assert!(gone.is_err());
@@ -246,10 +246,24 @@ async fn a_chain_that_was_tampered_with_is_not_signed_again() {
     append(&chained.given, &chained.second, 3, vec![STARTED]).await.unwrap_err();
     let third = crate::journal::reopened(&chained.given, &chained.first.connection).await;
     chained.tamper(|db| run(db, "UPDATE entries SET event = replace(event, 'account', 'another') WHERE seq = 0"));
-    let refused = chained.given.store.audit().seal(chained.key(), Timestamp(501)).await.unwrap();
+    let refused = chained.given.store.audit().seal(chained.key(), None, Timestamp(501)).await.unwrap();
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].bad.as_ref().map(|bad| &bad.stands_for), Some(&entry(&third, 0)));
     assert_eq!(chained.verify(Vec::new()).await.signed, Some(7), "what was signed before stays");
+}
+
+#[tokio::test]
+async fn a_chain_that_was_made_anew_is_not_signed_where_what_was_signed_is_known_outside_the_database() {
+    let chained = Chained::new().await;
+    let last = chained.anchor().await;
+    chained.tamper(|db| {
+        run(db, "UPDATE entries SET event = replace(event, 'asks', 'ask') WHERE seq = 2");
+        remake(db);
+        run(db, "DELETE FROM heads");
+    });
+    let refused = chained.given.store.audit().seal(chained.key(), Some(last), Timestamp(501)).await.unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(chained.verify(Vec::new()).await.signed, None);
 }
 
 #[tokio::test]
@@ -262,7 +276,7 @@ async fn with_the_hosts_key_in_hand_truncation_restamping_and_rollback_are_found
         .execute("VACUUM INTO ?", [old.to_str().unwrap()])
         .unwrap();
     crate::journal::reopened(&chained.given, &chained.first.connection).await;
-    assert_eq!(chained.given.store.audit().seal(chained.key(), Timestamp(501)).await.unwrap(), []);
+    assert_eq!(chained.given.store.audit().seal(chained.key(), None, Timestamp(501)).await.unwrap(), []);
     let after = chained.anchor().await;
     assert_eq!(chained.verify(vec![before.clone(), after.clone()]).await.vouched, 8);
 
@@ -272,7 +286,7 @@ async fn with_the_hosts_key_in_hand_truncation_restamping_and_rollback_are_found
         remake(db);
         run(db, "DELETE FROM heads");
     });
-    assert_eq!(chained.given.store.audit().seal(chained.key(), Timestamp(502)).await.unwrap(), []);
+    assert_eq!(chained.given.store.audit().seal(chained.key(), None, Timestamp(502)).await.unwrap(), []);
     assert_eq!(chained.verify(Vec::new()).await.bad, None, "without an anchor nobody can tell");
     let report = chained.verify(vec![before.clone(), after.clone()]).await;
     let bad = report.bad.unwrap();

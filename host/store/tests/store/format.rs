@@ -270,7 +270,7 @@ async fn a_sample_holds_something_of_everything() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     write_sample(&store).await;
-    assert_eq!(store.audit().seal(host_key(), Timestamp(500)).await.unwrap(), []);
+    assert_eq!(store.audit().seal(host_key(), None, Timestamp(500)).await.unwrap(), []);
     drop(store);
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     let mut tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();

@@ -50,7 +50,7 @@ impl Given {
 
     pub(crate) async fn with(max_pages: Option<u32>) -> Self {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Hands::default());
-        let options = Options { clock: Some(Arc::new(clock.clone())), max_pages };
+        let options = Options { clock: Some(Arc::new(clock.clone())), max_pages, ..Options::default() };
         let store = Store::open_with(folder.path(), options).unwrap();
         store.accounts().create_tenant(&tenant(), "Acme").await.unwrap();
         Self { folder, clock, store }
@@ -58,7 +58,7 @@ impl Given {
 
     /// The same directory as another process has it.
     pub(crate) fn another(&self) -> Store {
-        let options = Options { clock: Some(Arc::new(self.clock.clone())), max_pages: None };
+        let options = Options { clock: Some(Arc::new(self.clock.clone())), ..Options::default() };
         Store::open_with(self.folder.path(), options).unwrap()
     }
 

@@ -7,7 +7,7 @@ const API: &str = "https://hello.example/v1";
 
 export! {
     account: identify,
-    tools: [read_note, create_note],
+    tools: [read_note, create_note, merge_notes],
     sync: Notes,
 }
 
@@ -64,7 +64,11 @@ pub fn read_note(input: ReadNote) -> Result<NoteRead, Failure> {
     if input.id.trim().is_empty() {
         return Err(Failure::invalid_input("id: which note?"));
     }
-    http::get(http::url(API, ["notes", &input.id])).send()?.ok()?.json()
+    read(&input.id)
+}
+
+fn read(id: &str) -> Result<NoteRead, Failure> {
+    http::get(http::url(API, ["notes", id])).send()?.ok()?.json()
 }
 
 /// What to write.
@@ -92,7 +96,36 @@ pub fn create_note(input: CreateNote) -> Result<NoteCreated, Failure> {
     if input.title.trim().is_empty() {
         return Err(Failure::invalid_input("title: a note needs one"));
     }
-    http::post(http::url(API, ["notes"])).form([("title", &input.title), ("text", &input.text)]).send()?.ok()?.json()
+    create(&input.title, &input.text)
+}
+
+fn create(title: &str, text: &str) -> Result<NoteCreated, Failure> {
+    http::post(http::url(API, ["notes"])).form([("title", title), ("text", text)]).send()?.ok()?.json()
+}
+
+/// What to merge.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MergeNotes {
+    /// The service's ids, in the order in which the texts are to stand.
+    #[schemars(length(min = 1, max = 100))]
+    pub ids: Vec<String>,
+    /// The new note's title, one line.
+    #[schemars(length(min = 1, max = 200))]
+    pub title: String,
+}
+
+/// Creates a note that has the texts of others, one after the other, and that only its owner can read. The others stay.
+#[tool(title = "Merge notes")]
+pub fn merge_notes(input: MergeNotes) -> Result<NoteCreated, Failure> {
+    if input.title.trim().is_empty() {
+        return Err(Failure::invalid_input("title: a note needs one"));
+    }
+    if let Some(at) = input.ids.iter().position(|id| id.trim().is_empty()) {
+        return Err(Failure::invalid_input(format!("ids[{at}]: which note?")));
+    }
+    let texts: Result<Vec<String>, Failure> = input.ids.iter().map(|id| read(id).map(|note| note.text)).collect();
+    create(&input.title, &texts?.join("\n\n"))
 }
 
 /// One stream: all notes.
@@ -218,5 +251,28 @@ mod tests {
         assert_eq!(output.json, json!({ "id": "n9" }));
         let form = host.requests()[0].form();
         assert_eq!(form, [("title".into(), "Milk & bread".into()), ("text".into(), String::new())]);
+    }
+
+    #[test]
+    fn notes_are_merged_in_the_order_that_was_asked_for() {
+        let with = |id: &str, text: &str| {
+            let mut changed = note(id, "2026-01-01T00:00:00Z");
+            changed["text"] = text.into();
+            changed
+        };
+        let host = FakeHost::new()
+            .respond("GET", "https://hello.example/v1/notes/n1", with("n1", "eggs"))
+            .respond("GET", "https://hello.example/v1/notes/n2", with("n2", "milk"))
+            .respond("POST", "https://hello.example/v1/notes", json!({ "id": "n9" }));
+        let merge = json!({ "ids": ["n2", "n1"], "title": "Shopping" });
+        let output = host.invoke::<Connector>("merge_notes", merge).unwrap();
+        assert_eq!(output.json, json!({ "id": "n9" }));
+        let form = host.requests()[2].form();
+        assert_eq!(form, [("title".into(), "Shopping".into()), ("text".into(), "milk\n\neggs".into())]);
+
+        let nameless = json!({ "ids": ["n1", " "], "title": "Shopping" });
+        let refused = host.invoke::<Connector>("merge_notes", nameless).unwrap_err();
+        assert_eq!(refused, Failure::invalid_input("ids[1]: which note?"));
+        assert_eq!(host.requests().len(), 3, "nothing is read for a call that is refused");
     }
 }

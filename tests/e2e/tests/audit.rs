@@ -1,0 +1,87 @@
+//! The record as an operator sees it: verified, printed, anchored, and found wanting where somebody has been at the files.
+
+use sallyport_e2e::{Host, block_on, fails, output, run, succeeds};
+use serde_json::{Value, json};
+
+const CHIARA: &str = "chiara@larkfield.example";
+
+/// A host with a proposal that was approved, and one that was denied; its data directory, with nobody on it.
+async fn worked() -> (tempfile::TempDir, String) {
+    let host = Host::demo().await;
+    for (card, decision) in [("Order crates", "approve"), ("Rent a press", "deny")] {
+        let request = format!("Create a card \"{card}\" in the list \"Ideas\" of the board \"Marketing: autumn\".");
+        let answered = host.post(CHIARA, "/v1/ask", &json!({ "request": request })).await.ok();
+        let id = answered["proposals"][0]["invocation"].as_str().expect("a proposal").to_owned();
+        let body = json!({ "decision": decision, "wait": true, "note": "as discussed" });
+        let _ = host.post(CHIARA, &format!("/v1/approvals/{id}/decision"), &body).await.ok();
+    }
+    let chain = host.get("ines@larkfield.example", "/v1/audit").await.ok();
+    assert!(chain["links"].as_array().is_some_and(|links| links.len() > 10), "{chain}");
+    assert_eq!(host.get(CHIARA, "/v1/audit").await.status, 403);
+    let data = host.data().to_owned();
+    (host.stop(), data)
+}
+
+fn of<'a>(reports: &'a Value, chain: &str) -> &'a Value {
+    let all = reports.as_array().expect("reports");
+    all.iter().find(|report| report["chain"] == chain).unwrap_or_else(|| panic!("{chain}: {reports}"))
+}
+
+#[test]
+fn an_operator_verifies_prints_and_anchors_the_record_and_is_told_where_it_was_changed() {
+    let (_folder, data) = block_on(worked());
+    let tenant = |arguments: &[&'static str]| [&["--data", &data, "--tenant", "demo"], arguments].concat();
+    let anchors = tempfile::tempdir().expect("a folder");
+    let file = anchors.path().join("anchors.jsonl").to_str().expect("UTF-8").to_owned();
+    succeeds(&[&tenant(&["audit", "anchor", "--to"])[..], &[&file]].concat());
+    let reports = output(&[&tenant(&["audit", "verify", "--anchor"])[..], &[&file]].concat());
+    for chain in ["", "demo"] {
+        let report = of(&reports, chain);
+        assert_eq!((&report["bad"], &report["vouched"]), (&Value::Null, &report["links"]), "{report}");
+    }
+
+    // Grants, connections, people and decisions are in it, and no word of what they were about.
+    let printed = run(&tenant(&["audit", "export"])).stdout;
+    let links: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect();
+    assert_eq!(links.len() as u64, of(&reports, "demo")["links"].as_u64().expect("a number"));
+    let kinds: std::collections::BTreeSet<&str> =
+        links.iter().filter_map(|link| link["note"]["kind"].as_str()).collect();
+    for kind in ["connection-kept", "granted", "person-kept", "rules-set", "api-key-made", "client-registered"] {
+        assert!(kinds.contains(kind), "{kind} is not in {kinds:?}");
+    }
+    assert!(links.iter().any(|link| link["event"]["kind"] == "deny"));
+    assert!(!printed.contains("Order crates"), "what was asked is not in the chain");
+    let host = run(&tenant(&["audit", "export", "--host"])).stdout;
+    assert!(host.contains("connector-installed") && host.contains("tenant-made"), "{host}");
+
+    let db = rusqlite::Connection::open(std::path::Path::new(&data).join("sallyport.db")).expect("the database");
+    db.execute_batch("DROP TRIGGER entries_are_not_changed").expect("dropped");
+    let sql = "UPDATE entries SET event = replace(event, '\"deny\"', '\"approve\"') WHERE event LIKE '%\"deny\"%'";
+    assert_eq!(db.execute(sql, []).expect("changed"), 1);
+    let error = fails(&tenant(&["audit", "verify"]));
+    let denied = links.iter().find(|link| link["event"]["kind"] == "deny").expect("a link");
+    let (seq, invocation) = (denied["seq"].as_u64().expect("a number"), denied["invocation"].as_str().expect("an id"));
+    for told in [format!("link {seq}"), invocation.to_owned(), format!("up to link {}", seq - 1)] {
+        assert!(error.contains(&told), "{told} is not in {error}");
+    }
+    let foreign = fails(&[&tenant(&["audit", "verify", "--anchor"])[..], &["/dev/null"]].concat());
+    assert!(foreign.contains("no anchor"), "{foreign}");
+}
+
+#[test]
+fn a_tenant_that_is_removed_leaves_a_record_that_verifies_and_nobody_can_read() {
+    let (_folder, data) = block_on(worked());
+    let tenant = |arguments: &[&'static str]| [&["--data", &data, "--tenant", "demo"], arguments].concat();
+    let refused = fails(&tenant(&["tenant", "remove", "--confirm", "another"]));
+    assert!(refused.contains("nothing was removed"), "{refused}");
+    succeeds(&tenant(&["tenant", "remove", "--confirm", "demo"]));
+    let reports = output(&["--data", &data, "--tenant", "other", "audit", "verify"]);
+    assert_eq!(of(&reports, "demo")["bad"], Value::Null);
+    let again = fails(&tenant(&["connect", "--list"]));
+    assert!(again.contains("never given again"), "{again}");
+    let db = rusqlite::Connection::open(std::path::Path::new(&data).join("sallyport.db")).expect("the database");
+    for table in ["bodies", "secrets", "connections", "documents", "users", "turns"] {
+        let rows: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a number");
+        assert_eq!(rows, 0, "{table}");
+    }
+}
