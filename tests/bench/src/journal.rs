@@ -25,7 +25,7 @@ use crate::records;
 
 /// Bytes of a note whose reading is measured.
 const ANSWER: usize = 2_000;
-/// Bytes of each note that is merged where going on is measured: what is written then is no more than many such.
+/// Bytes of each note that is read where going on is measured.
 const SHORT: usize = 256;
 /// Reads of the invocation that goes on.
 const READS: usize = 100;
@@ -41,13 +41,31 @@ pub(crate) async fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// So many bytes of words that nobody has said before: what is kept of them is not made small by packing.
+fn prose(number: usize, bytes: usize) -> String {
+    let mut state = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
+    let mut text = format!("{number:08}");
+    while text.len() < bytes {
+        // A linear congruential generator's high bits, by Knuth's constants.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let picked = (state >> 33) as usize;
+        let (consonant, vowel) = (b"bcdfghklmnprstvz"[picked % 16], b"aeiouy"[picked / 16 % 6]);
+        if picked / 96 % 3 == 0 {
+            text.push(' ');
+        }
+        text.extend([char::from(consonant), char::from(vowel)]);
+    }
+    text.truncate(bytes);
+    text
+}
+
 /// The example connector's service. Each time that a note is read its text is another one of so many bytes. Gives its
 /// URL; it lives as long as the process.
 async fn notes(bytes: usize) -> anyhow::Result<String> {
     let read = Arc::new(AtomicUsize::new(0));
     let note = get(move || {
         let number = read.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{number:08} {}", "x".repeat(bytes.saturating_sub(9)));
+        let text = prose(number, bytes);
         async move { Json(json!({ "id": "n1", "title": "A note", "text": text })) }
     });
     let me = json!({ "id": "u1", "name": "Bench", "email": "bench@example.com" });
@@ -93,13 +111,13 @@ impl Given {
         Ok((Times::of(&took)?, self.host.store.flushes() - before))
     }
 
-    /// Merges so many notes, up to the write: somebody is asked about it.
+    /// Lists so many notes, up to the write: somebody is asked about it.
     async fn hold(&self, reads: usize) -> anyhow::Result<InvocationId> {
         let first = self.next.fetch_add(reads, Ordering::Relaxed);
         let ids: Vec<String> = (first..first + reads).map(|number| format!("n{number}")).collect();
         let call = ToolCall {
             connection: self.connection.clone(),
-            tool: ToolName::new("merge_notes")?,
+            tool: ToolName::new("index_notes")?,
             arguments: json!({ "ids": ids, "title": "Merged" }),
             verdict: Verdict::Ask(vec!["it is to be held".into()]),
             context: None,
@@ -125,7 +143,7 @@ async fn calls(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let given = Given::new(setup, ANSWER).await?;
     let (host, connection) = (&given.host, &given.connection);
     let (tool, asked) = (ToolName::new("read_note")?, "https://hello.example/v1/notes/n1");
-    let answer = json!({ "id": "n1", "title": "A note", "text": "x".repeat(ANSWER) }).to_string();
+    let answer = json!({ "id": "n1", "title": "A note", "text": prose(0, ANSWER) }).to_string();
     let (answer, rounds) = (answer.as_bytes(), setup.rounds);
     host.runtime.measure_journal(&host.caller, connection, &tool, asked, answer, rounds / 10 + 1).await?;
     let journal = host.runtime.measure_journal(&host.caller, connection, &tool, asked, answer, rounds).await?;
@@ -205,11 +223,11 @@ async fn resumed(setup: &Setup) -> anyhow::Result<Figure> {
     })
 }
 
-/// Holds, approves and resumes merges of so many notes; each takes turns with its write as a plain request.
+/// Holds, approves and resumes calls that read so many notes; each takes turns with its write as a plain request.
 async fn resume(given: &Given, reads: usize, rounds: usize) -> anyhow::Result<Resumed> {
     let (runtime, caller) = (&given.host.runtime, &given.host.caller);
     let http = reqwest::Client::builder().no_proxy().retry(reqwest::retry::never()).build()?;
-    let (url, text) = (format!("{}/v1/notes", given.url), vec!["x".repeat(SHORT); reads].join("\n\n"));
+    let (url, text) = (format!("{}/v1/notes", given.url), vec!["A note"; reads].join("\n"));
     let (mut ours, mut plain) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for _ in 0..rounds {
         let id = given.hold(reads).await?;

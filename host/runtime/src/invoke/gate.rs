@@ -58,9 +58,9 @@ impl Gate {
             ));
         }
         if let Some(first) = &self.first {
-            return if first == name { Ruling::Send } else { Ruling::Void("the first write".into()) };
+            return if first.is(name) { Ruling::Send } else { Ruling::Void("the first write".into()) };
         }
-        if self.approved.iter().any(|hold| hold.call == call && hold.effect.request == *name) {
+        if self.approved.iter().any(|hold| hold.call == call && hold.effect.request.is(name)) {
             return Ruling::Send;
         }
         if self.made >= self.max_writes {
@@ -115,7 +115,7 @@ impl Gate {
     /// A write was made, or was made in an earlier execution.
     pub(super) fn made(&mut self, call: u32, name: &BodyRef, write: &Authorised, answer: &Answer) {
         let by_person = self.first.take().is_some()
-            || self.approved.iter().any(|hold| hold.call == call && hold.effect.request == *name);
+            || self.approved.iter().any(|hold| hold.call == call && hold.effect.request.is(name));
         if by_person {
             self.opened = true;
             write.parameters().iter().for_each(|(_, value)| self.words.approve(value));

@@ -121,7 +121,7 @@ impl Trace {
         let (call, asked) = (self.number(), length.to_string());
         match self.replay(call, IMPORT, asked.as_bytes()).await? {
             Some(_) => Ok(()),
-            None => self.call(call, IMPORT, asked.as_bytes(), None, b"").await,
+            None => self.call(call, IMPORT, asked.as_bytes(), NO_EFFECT, b"").await,
         }
     }
 
@@ -136,7 +136,7 @@ impl Trace {
             return serde_json::from_slice(&answer).map_err(|_| unreadable(call));
         }
         let answer = serde_json::to_vec(&value).map_err(|error| Stop::Host(error.to_string()))?;
-        self.call(call, import, b"", None, &answer).await?;
+        self.call(call, import, b"", NO_EFFECT, &answer).await?;
         Ok(value)
     }
 
@@ -152,7 +152,7 @@ impl Trace {
                 Err(refusal) => {
                     self.expect_nothing(call, IMPORT, &asked, refusal.to_string())?;
                     let answer = Err(refusal.into());
-                    self.call(call, IMPORT, &asked, None, &codec::answer(&answer)).await?;
+                    self.call(call, IMPORT, &asked, NO_EFFECT, &codec::answer(&answer)).await?;
                     return Ok(answer);
                 }
             },
@@ -161,7 +161,7 @@ impl Trace {
             return self.write(at, call, &asked, authorised).await;
         }
         self.expect_nothing(call, IMPORT, &asked, "it reads".into())?;
-        let effect = self.effect(&authorised);
+        let effect = outline(&authorised);
         let services = Arc::clone(&self.services);
         let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
         self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
@@ -177,7 +177,7 @@ impl Trace {
     ) -> Result<(), Stop> {
         let call = self.number();
         let asked = codec::request(request);
-        let effect = self.effect(authorised);
+        let effect = outline(authorised);
         self.call(call, "http.send", &asked, Some(effect), &codec::answer(answer)).await
     }
 
@@ -208,7 +208,7 @@ impl Trace {
             }
             let refused = match self.services.egress.authorise(live, request) {
                 Ok(authorised) if !authorised.is_write() => {
-                    going.push((index, call, asked, self.effect(&authorised)));
+                    going.push((index, call, asked, outline(&authorised)));
                     sent.push(authorised);
                     answers.push(None);
                     continue;
@@ -217,7 +217,7 @@ impl Trace {
                 Err(refusal) => refusal.into(),
             };
             let answer = Err(refused);
-            self.call(call, IMPORT, &asked, None, &codec::answer(&answer)).await?;
+            self.call(call, IMPORT, &asked, NO_EFFECT, &codec::answer(&answer)).await?;
             answers.push(Some(answer));
         }
         let services = Arc::clone(&self.services);
@@ -234,13 +234,13 @@ impl Trace {
     async fn write(&mut self, at: &Authority, call: u32, asked: &[u8], write: Authorised) -> Result<Answer, Stop> {
         let canonical = write.canonical();
         let name = self.writer.key().name(&canonical);
-        if self.approved_at(call).is_some_and(|approved| *approved != name) {
+        if self.approved_at(call).is_some_and(|approved| !approved.is(&name)) {
             let message = format!("call {call} was approved as another write");
             return Err(self.differs(call, "http.send", &canonical, message));
         }
         if let Some(Made::Write { effect, state, answer }) = self.recorded.call(call) {
             let (effect, state, answer) = (effect.clone(), *state, answer.clone());
-            if effect.request != name {
+            if !effect.request.is(&name) {
                 let message = format!("call {call} was {}, now it is another write", effect.target);
                 return Err(self.differs(call, "http.send", &canonical, message));
             }
@@ -274,7 +274,7 @@ impl Trace {
     /// Nothing is sent; the guest is told, and may go on.
     async fn refuse(&mut self, call: u32, asked: &[u8], failed: Failed) -> Result<Answer, Stop> {
         let answer = Err(failed);
-        self.call(call, "http.send", asked, None, &codec::answer(&answer)).await?;
+        self.call(call, "http.send", asked, NO_EFFECT, &codec::answer(&answer)).await?;
         Ok(answer)
     }
 
@@ -384,14 +384,10 @@ impl Trace {
         }))
     }
 
+    /// A write, in the form that is approved.
     fn effect(&mut self, authorised: &Authorised) -> Effect {
-        Effect {
-            method: authorised.method().to_owned(),
-            target: authorised.target(),
-            route: authorised.route().to_string(),
-            capability: authorised.capability().clone(),
-            request: self.writer.body(&authorised.canonical()),
-        }
+        let request = self.writer.body(&authorised.canonical());
+        outline(authorised)(request)
     }
 
     fn number(&mut self) -> u32 {
@@ -406,10 +402,12 @@ impl Trace {
         call: u32,
         import: &'static str,
         arguments: &[u8],
-        effect: Option<Effect>,
+        effect: Option<impl FnOnce(BodyRef) -> Effect>,
         answer: &[u8],
     ) -> Result<(), Stop> {
         let arguments = self.writer.body(arguments);
+        // A read is named by what was asked: it is kept once.
+        let effect = effect.map(|effect| effect(arguments.clone()));
         let answer = self.writer.body(answer);
         self.writer.push(Event::Call { call, import: import.into(), effect, arguments, answer });
         self.writer.relieve().await
@@ -423,7 +421,7 @@ impl Trace {
                 return Ok(None);
             }
             Some(Made::Call { import: own, arguments: asked, answer })
-                if own == import && *asked == self.writer.key().name(arguments) =>
+                if own == import && asked.is(&self.writer.key().name(arguments)) =>
             {
                 let answer = answer.clone();
                 return self.open(&answer).await.map(Some);
@@ -464,6 +462,16 @@ impl Trace {
         Ok(self.writer.key().open(&body)?)
     }
 }
+
+/// What a request is, but for its bytes.
+fn outline(authorised: &Authorised) -> impl FnOnce(BodyRef) -> Effect + use<> {
+    let (method, target) = (authorised.method().to_owned(), authorised.target());
+    let (route, capability) = (authorised.route().to_string(), authorised.capability().clone());
+    |request| Effect { method, target, route, capability, request }
+}
+
+/// No request.
+const NO_EFFECT: Option<fn(BodyRef) -> Effect> = None;
 
 fn unreadable(call: u32) -> Stop {
     Stop::Host(format!("the recorded answer of call {call} cannot be read by this version"))

@@ -1,6 +1,6 @@
 //! Masking personal data: each piece by the same stand-in wherever it occurs, so that what is left plays as before.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -52,21 +52,17 @@ impl Masks {
     pub fn apply(&self, recording: &Recording) -> Result<Recording, MaskError> {
         let failed = |error: serde_json::Error| MaskError::Form(RecordingError::Form(error.to_string()));
         let mut value = serde_json::to_value(recording).map_err(failed)?;
-        let mut addresses = BTreeMap::new();
-        texts(&value, &mut |text| {
-            for address in addresses_in(text) {
-                let next = addresses.len() + 1;
-                addresses.entry(address.to_lowercase()).or_insert(next);
-            }
-        });
+        let mut addresses = BTreeSet::new();
+        texts(&value, &mut |text| addresses.extend(addresses_in(text).into_iter().map(str::to_lowercase)));
+        // In the order of what they stand for, and in lower case: what sorts or compares them does as before.
         let mut stand_ins = Vec::new();
-        for (address, number) in &addresses {
-            let masked = format!("person-{number}@example.com");
+        for (number, address) in addresses.into_iter().enumerate() {
+            let masked = format!("person-{:03}@example.com", number + 1);
             stand_ins.push((address.replace('@', "%40"), masked.replace('@', "%40")));
-            stand_ins.push((address.clone(), masked));
+            stand_ins.push((address, masked));
         }
-        for (index, word) in self.words.iter().enumerate() {
-            stand_ins.push((word.clone(), format!("Masked-{}", index + 1)));
+        for (number, word) in self.words.iter().enumerate() {
+            stand_ins.push((word.clone(), format!("masked-{:03}", number + 1)));
         }
         // A longer one may hold a shorter one.
         stand_ins.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));

@@ -181,7 +181,7 @@ async fn personal_data_is_masked_and_the_recording_still_plays() {
     let masked = masks.apply(&recording).unwrap();
     let shown = masked.text().to_lowercase();
     assert!(
-        !shown.contains("lovelace") && shown.contains("person-1@example.com") && shown.contains("masked-1"),
+        !shown.contains("lovelace") && shown.contains("person-001@example.com") && shown.contains("masked-001"),
         "{shown}"
     );
     let played = world.runtime.replay(&masked, connector(&guest.component(), "0.1.0")).await.unwrap();

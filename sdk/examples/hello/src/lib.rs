@@ -7,7 +7,7 @@ const API: &str = "https://hello.example/v1";
 
 export! {
     account: identify,
-    tools: [read_note, create_note, merge_notes],
+    tools: [read_note, create_note, index_notes],
     sync: Notes,
 }
 
@@ -103,11 +103,11 @@ fn create(title: &str, text: &str) -> Result<NoteCreated, Failure> {
     http::post(http::url(API, ["notes"])).form([("title", title), ("text", text)]).send()?.ok()?.json()
 }
 
-/// What to merge.
+/// What to list.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MergeNotes {
-    /// The service's ids, in the order in which the texts are to stand.
+pub struct IndexNotes {
+    /// The service's ids, in the order in which the titles are to stand.
     #[schemars(length(min = 1, max = 100))]
     pub ids: Vec<String>,
     /// The new note's title, one line.
@@ -115,17 +115,17 @@ pub struct MergeNotes {
     pub title: String,
 }
 
-/// Creates a note that has the texts of others, one after the other, and that only its owner can read. The others stay.
-#[tool(title = "Merge notes")]
-pub fn merge_notes(input: MergeNotes) -> Result<NoteCreated, Failure> {
+/// Creates a note that lists the titles of others, and that only its owner can read.
+#[tool(title = "Index notes")]
+pub fn index_notes(input: IndexNotes) -> Result<NoteCreated, Failure> {
     if input.title.trim().is_empty() {
         return Err(Failure::invalid_input("title: a note needs one"));
     }
     if let Some(at) = input.ids.iter().position(|id| id.trim().is_empty()) {
         return Err(Failure::invalid_input(format!("ids[{at}]: which note?")));
     }
-    let texts: Result<Vec<String>, Failure> = input.ids.iter().map(|id| read(id).map(|note| note.text)).collect();
-    create(&input.title, &texts?.join("\n\n"))
+    let titles: Result<Vec<String>, Failure> = input.ids.iter().map(|id| read(id).map(|note| note.title)).collect();
+    create(&input.title, &titles?.join("\n"))
 }
 
 /// One stream: all notes.
@@ -254,24 +254,24 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_merged_in_the_order_that_was_asked_for() {
-        let with = |id: &str, text: &str| {
+    fn notes_are_listed_in_the_order_that_was_asked_for() {
+        let with = |id: &str, title: &str| {
             let mut changed = note(id, "2026-01-01T00:00:00Z");
-            changed["text"] = text.into();
+            changed["title"] = title.into();
             changed
         };
         let host = FakeHost::new()
-            .respond("GET", "https://hello.example/v1/notes/n1", with("n1", "eggs"))
-            .respond("GET", "https://hello.example/v1/notes/n2", with("n2", "milk"))
+            .respond("GET", "https://hello.example/v1/notes/n1", with("n1", "Eggs"))
+            .respond("GET", "https://hello.example/v1/notes/n2", with("n2", "Milk"))
             .respond("POST", "https://hello.example/v1/notes", json!({ "id": "n9" }));
-        let merge = json!({ "ids": ["n2", "n1"], "title": "Shopping" });
-        let output = host.invoke::<Connector>("merge_notes", merge).unwrap();
+        let index = json!({ "ids": ["n2", "n1"], "title": "Shopping" });
+        let output = host.invoke::<Connector>("index_notes", index).unwrap();
         assert_eq!(output.json, json!({ "id": "n9" }));
         let form = host.requests()[2].form();
-        assert_eq!(form, [("title".into(), "Shopping".into()), ("text".into(), "milk\n\neggs".into())]);
+        assert_eq!(form, [("title".into(), "Shopping".into()), ("text".into(), "Milk\nEggs".into())]);
 
         let nameless = json!({ "ids": ["n1", " "], "title": "Shopping" });
-        let refused = host.invoke::<Connector>("merge_notes", nameless).unwrap_err();
+        let refused = host.invoke::<Connector>("index_notes", nameless).unwrap_err();
         assert_eq!(refused, Failure::invalid_input("ids[1]: which note?"));
         assert_eq!(host.requests().len(), 3, "nothing is read for a call that is refused");
     }
