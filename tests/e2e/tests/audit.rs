@@ -85,3 +85,47 @@ fn a_tenant_that_is_removed_leaves_a_record_that_verifies_and_nobody_can_read() 
         assert_eq!(rows, 0, "{table}");
     }
 }
+
+#[test]
+fn an_anchor_is_posted_to_whoever_keeps_it_and_a_refusal_is_told() {
+    use std::sync::{Arc, Mutex};
+
+    let (_folder, data) = block_on(worked());
+    let taken = Arc::new(Mutex::new(Vec::<String>::new()));
+    let url = block_on({
+        let taken = Arc::clone(&taken);
+        async move {
+            let keep = move |body: String| {
+                let taken = Arc::clone(&taken);
+                async move {
+                    taken.lock().expect("no panic").push(body);
+                    axum::http::StatusCode::CREATED
+                }
+            };
+            let refuse = || async { axum::http::StatusCode::INSUFFICIENT_STORAGE };
+            let router = axum::Router::new()
+                .route("/keep", axum::routing::post(keep))
+                .route("/refuse", axum::routing::post(refuse));
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            format!("http://{address}")
+        }
+    });
+    let anchored = |path: &str| {
+        ["--data", &data, "--tenant", "demo", "audit", "anchor", "--to", &format!("{url}{path}")].map(String::from)
+    };
+    let keep = anchored("/keep");
+    succeeds(&keep.each_ref().map(String::as_str));
+    let kept = taken.lock().expect("no panic").clone();
+    assert_eq!(kept.len(), 1);
+    let key = output(&["--data", &data, "audit", "key"])["key"].as_str().expect("a key").to_owned();
+    let mut public = [0; 32];
+    hex::decode_to_slice(&key, &mut public).expect("hex");
+    let anchors = sallyport::audit::read_anchors(&kept[0], &public).expect("it is this host's");
+    assert!(anchors[0].chains.iter().any(|chain| chain.chain == "demo" && chain.seq > 10), "{anchors:?}");
+
+    let refuse = anchored("/refuse");
+    let error = fails(&refuse.each_ref().map(String::as_str));
+    assert!(error.contains("507"), "{error}");
+}

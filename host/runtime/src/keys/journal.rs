@@ -10,10 +10,6 @@ use crate::ports::{BodyRef, SealedBody};
 /// Bytes of a body's name.
 const NAME: usize = 16;
 
-/// What most bodies have in common: heads of requests and answers as they are kept. For ever as it is: what was packed with
-/// it is unpacked with it.
-const DICTIONARY: &[u8] = include_bytes!("journal.dictionary");
-
 /// Seals and names the journal bodies of one connection.
 #[derive(Clone)]
 pub struct JournalKey {
@@ -47,10 +43,7 @@ impl JournalKey {
     #[must_use]
     pub fn seal(&self, plain: &[u8]) -> SealedBody {
         let of = self.name(plain);
-        // Smaller only: what is as long as its size says is as it is.
-        let packed = lz4_flex::block::compress_with_dict(plain, DICTIONARY);
-        let packed = if packed.len() < plain.len() { &packed } else { plain };
-        let (nonce, ciphertext) = seal(&self.seal, packed, &self.bound(&of));
+        let (nonce, ciphertext) = seal(&self.seal, plain, &self.bound(&of));
         SealedBody { of, nonce, ciphertext }
     }
 
@@ -60,14 +53,8 @@ impl JournalKey {
     /// [`KeyError::Authentication`] if it was changed, renamed or belongs to another connection.
     pub fn open(&self, body: &SealedBody) -> Result<Vec<u8>, KeyError> {
         open(&self.seal, &body.nonce, &body.ciphertext, &self.bound(&body.of))
-            .and_then(|mut packed| {
-                let size = usize::try_from(body.of.size).ok()?;
-                if packed.len() == size {
-                    return Some(std::mem::take(&mut *packed));
-                }
-                lz4_flex::block::decompress_with_dict(&packed, size, DICTIONARY).ok()
-            })
             .filter(|plain| body.of.is(&self.name(plain)))
+            .map(|mut plain| std::mem::take(&mut *plain))
             .ok_or_else(|| KeyError::Authentication { what: format!("the journal body {}", body.of.hash) })
     }
 

@@ -213,7 +213,8 @@ impl Journal for Store {
     async fn body(&self, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> StoreResult<SealedBody> {
         let (tenant, connection, of) = (tenant.clone(), connection.clone(), of.clone());
         self.db.caught_up().await?;
-        Ok(self.db.read(move |db| show::body(db, &tenant, &connection, of)).await?)
+        // A replay asks for one after the other: where it is asked, not by way of another thread.
+        Ok(self.db.look(move |db| show::body(db, &tenant, &connection, &of)).await?)
     }
 }
 

@@ -69,13 +69,18 @@ pub(super) fn list(db: &Connection, tenant: &TenantId, filter: &Filter) -> Outco
     Ok(found)
 }
 
-pub(super) fn body(db: &Connection, tenant: &TenantId, connection: &ConnectionId, of: BodyRef) -> Outcome<SealedBody> {
-    let connection = crate::directory::find(db, tenant, connection)?.key;
-    let sql = "SELECT nonce, ciphertext FROM bodies WHERE connection = ? AND hash = ?";
-    let found: Option<(Vec<u8>, Vec<u8>)> = db
-        .prepare_cached(sql)?
-        .query_row(params![connection, short(&of.hash)], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (nonce, ciphertext) = found.ok_or_else(|| Fail::not_found(format!("body {}", of.hash)))?;
-    Ok(SealedBody { of, nonce, ciphertext })
+pub(super) fn body(db: &Connection, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> Outcome<SealedBody> {
+    let sql = "SELECT b.nonce, b.ciphertext FROM connections c JOIN tenants t ON t.key = c.tenant
+        JOIN bodies b ON b.connection = c.key WHERE c.id = ? AND t.id = ? AND b.hash = ?";
+    let row = params![connection.as_str(), tenant.as_str(), short(&of.hash)];
+    let found: Option<(Vec<u8>, Vec<u8>)> =
+        db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match found {
+        Some((nonce, ciphertext)) => Ok(SealedBody { of: of.clone(), nonce, ciphertext }),
+        None => {
+            // Another tenant's connection is what is not found, whatever was asked of it.
+            crate::directory::find(db, tenant, connection)?;
+            Err(Fail::not_found(format!("body {}", of.hash)))
+        }
+    }
 }
