@@ -50,7 +50,7 @@ fn prose(number: usize, bytes: usize) -> String {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let picked = (state >> 33) as usize;
         let (consonant, vowel) = (b"bcdfghklmnprstvz"[picked % 16], b"aeiouy"[picked / 16 % 6]);
-        if picked / 96 % 3 == 0 {
+        if (picked / 96).is_multiple_of(3) {
             text.push(' ');
         }
         text.extend([char::from(consonant), char::from(vowel)]);

@@ -24,7 +24,7 @@ use crate::figure::Figure;
 /// Writers side by side.
 const WRITERS: usize = 64;
 /// What a flush takes at least: some disks say at once that they have kept what they have not. A good disk's.
-const FLUSH: Duration = Duration::from_micros(500);
+const FLUSH: Duration = Duration::from_millis(1);
 /// Entries of an invocation of the chain that is verified, its plan among them.
 const LONG: usize = 1_000;
 /// Links that are read at once.

@@ -12,7 +12,7 @@ mod sealing;
 mod secret;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -147,6 +147,8 @@ impl Place<'_> {
 struct DataKey {
     id: String,
     key: Zeroizing<[u8; 32]>,
+    /// What a connection's journal is sealed with, made of it once.
+    journal: OnceLock<JournalKey>,
 }
 
 /// Opens data keys with the master keys and seals with them.
@@ -228,7 +230,7 @@ impl Keyring {
     /// The vault's, and [`KeyError::Authentication`] if the key does not open.
     pub async fn journal_key(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<JournalKey, KeyError> {
         let key = self.data_key((Some(tenant.clone()), Some(connection.clone()))).await?;
-        Ok(JournalKey::of(&key, tenant, connection))
+        Ok(key.journal.get_or_init(|| JournalKey::of(&key, tenant, connection)).clone())
     }
 
     /// Seals a journal body; see [`JournalKey::seal`].
@@ -298,7 +300,7 @@ impl Keyring {
         let WrappedKey { id, nonce, ciphertext, master } = stored;
         let aad = bound_key(scope, &id);
         let key = self.masters.unwrap(&Wrapped { master, nonce, ciphertext }, &aad).await?;
-        Ok(DataKey { id, key })
+        Ok(DataKey { id, key, journal: OnceLock::new() })
     }
 }
 

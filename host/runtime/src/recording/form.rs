@@ -224,8 +224,10 @@ impl Content {
         }
         let Ok(text) = std::str::from_utf8(bytes) else { return Self::Base64(STANDARD.encode(bytes)) };
         // Only where nothing is lost: the guest is told these very bytes again.
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) if value.to_string() == text && !matches!(value, Value::Number(_)) => Self::Json(value),
+        let value = serde_json::from_str::<Value>(text).ok();
+        let value = value.filter(|value| !matches!(value, Value::Number(_)));
+        match value.map(|value| (value.to_string(), value)) {
+            Some((written, value)) if written == text => Self::Json(value),
             _ => Self::Text(text.into()),
         }
     }

@@ -36,6 +36,7 @@ pub struct Replayed {
 /// Something else than was recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
+#[allow(clippy::large_enum_variant)] // there are three of a run at most
 pub enum Parted {
     /// It asked for something else, and was stopped: nobody knows what it would have been told.
     Call {

@@ -14,11 +14,13 @@ use crate::ports::{
     Settlement, State, StoreError, StoreResult, Summary,
 };
 
+type Bodies = HashMap<(TenantId, ConnectionId, String), (Timestamp, SealedBody)>;
+
 #[derive(Default)]
 pub(super) struct Journal {
     records: Mutex<BTreeMap<InvocationId, Kept>>,
     /// Each with when it was kept last.
-    bodies: Mutex<HashMap<(TenantId, ConnectionId, String), (Timestamp, SealedBody)>>,
+    bodies: Mutex<Bodies>,
     notes: Mutex<Vec<(Option<TenantId>, Timestamp, Note)>>,
 }
 

@@ -6,8 +6,10 @@ use sallyport::ports::StoreError;
 use super::fail::Outcome;
 use crate::audit;
 
+type Step = (&'static str, fn(&Connection) -> Outcome<()>);
+
 /// What leads from format `i` to format `i + 1`: statements, then what SQL cannot say. Only ever added to.
-const STEPS: [(&str, fn(&Connection) -> Outcome<()>); 4] = [
+const STEPS: [Step; 4] = [
     (include_str!("1.sql"), |_| Ok(())),
     (include_str!("2.sql"), |_| Ok(())),
     (include_str!("3.sql"), |_| Ok(())),

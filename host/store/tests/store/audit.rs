@@ -134,7 +134,9 @@ async fn an_untouched_chain_is_vouched_for_up_to_where_it_was_signed() {
 #[tokio::test]
 async fn what_was_done_to_the_database_is_found_at_the_right_entry() {
     type Act = fn(&Sqlite);
-    let acts: [(&str, Act, u64, u64, fn(&Chained) -> Place); 10] = [
+    /// What is done, where it is found, how far the chain is then vouched for, and what stands there.
+    type Case = (&'static str, Act, u64, u64, fn(&Chained) -> Place);
+    let acts: [Case; 10] = [
         (
             "an entry is edited",
             |db| run(db, "UPDATE entries SET event = replace(event, 'asks', 'ask') WHERE seq = 2"),
