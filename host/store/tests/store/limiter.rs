@@ -152,6 +152,7 @@ async fn four_processes_on_one_bucket_never_pass_its_rate() {
         })
         .collect();
     let mut took: Vec<(u64, u64)> = Vec::new();
+    let mut sharing = 0;
     for mut process in processes {
         let mut said = String::new();
         process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
@@ -162,8 +163,10 @@ async fn four_processes_on_one_bucket_never_pass_its_rate() {
         });
         let before = took.len();
         took.extend(times);
-        assert!(took.len() > before, "one of them got nothing: {said}");
+        sharing += usize::from(took.len() > before);
     }
+    // A bucket is not shared out evenly: whoever asks when a slice begins may have all of it.
+    assert!(sharing > 1, "one process had it all");
     for (from, _) in &took {
         // Only what lies wholly within the window surely happened in it.
         let within = took.iter().filter(|(before, after)| before >= from && *after < from + 2_000).count();
