@@ -10,7 +10,7 @@ use sallyport::ids::Timestamp;
 use sallyport::ports::Journal as _;
 
 use crate::app::App;
-use crate::syncs;
+use crate::{outward, syncs};
 
 /// The host's key, in the data directory.
 const KEY: &str = "host.key";
@@ -89,12 +89,7 @@ pub async fn anchor(app: &App, to: &str) -> anyhow::Result<Anchor> {
     let anchor = Anchor::sign(&app.host_key()?, Timestamp(syncs::now()), &heads);
     let line = serde_json::to_string(&anchor)? + "\n";
     if to.starts_with("https://") || to.starts_with("http://") {
-        let http = reqwest::Client::builder()
-            .timeout(POST)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .context("no client")?;
+        let http = outward::client(POST).map_err(anyhow::Error::msg)?;
         let sent = http.post(to).header("content-type", "application/json").body(line).send().await;
         let answer = sent.with_context(|| format!("the anchor was not posted to {to}"))?;
         anyhow::ensure!(answer.status().is_success(), "{to} answered {} to the anchor", answer.status());

@@ -16,6 +16,7 @@ pub mod error;
 pub mod grants;
 pub mod origin;
 pub mod output;
+mod outward;
 pub mod search;
 pub mod setup;
 pub mod signin;

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::config::ConfigError;
 use crate::error::HostError;
-use crate::syncs;
+use crate::{outward, syncs};
 
 /// How often it is looked whether something happened.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -75,7 +75,8 @@ impl Webhook {
     /// The configuration is wrong, the secret's file cannot be used, or the store failed.
     pub async fn open(app: &App) -> Result<Option<Self>, HostError> {
         let Some((url, file)) = app.config().webhook(app.data())? else { return Ok(None) };
-        let (key, http, accounts) = (Key::read(&file)?, client().map_err(HostError::Config)?, app.accounts());
+        let (key, http, accounts) =
+            (Key::read(&file)?, outward::client(TIMEOUT).map_err(HostError::Config)?, app.accounts());
         accounts.webhook_cursor().await?;
         Ok(Some(Self { accounts, url, key, http }))
     }
@@ -119,20 +120,6 @@ impl Webhook {
 
 fn longer(wait: Duration) -> Duration {
     wait.saturating_mul(2).min(LONGEST_WAIT)
-}
-
-fn client() -> Result<reqwest::Client, String> {
-    // Whichever was installed first stays; that there is one is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")))
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| format!("no TLS: {} (are ca-certificates installed?)", chain(&error)))
 }
 
 async fn send(http: &reqwest::Client, url: &Url, delivery: Delivery) -> Result<(), Failed> {
@@ -345,7 +332,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/{status}", post(answer));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let http = client().unwrap();
+        let http = outward::client(TIMEOUT).unwrap();
         let sent = async |path: &str| {
             let url = Url::parse(&format!("http://{address}/{path}")).unwrap();
             send(&http, &url, delivery()).await

@@ -6,6 +6,8 @@ use std::time::Duration;
 use openidconnect::{HttpRequest, HttpResponse};
 use sallyport::wire::chain;
 
+use crate::outward;
+
 /// How long an issuer may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer, in bytes: key sets of the large issuers are some 10 KB.
@@ -34,7 +36,11 @@ impl Http {
         if request.uri().scheme_str() != Some("https") && !plain {
             return Err(HttpError::Plain(request.uri().to_string()));
         }
-        let client = self.client.get_or_init(client).as_ref().map_err(|error| HttpError::Failed(error.clone()))?;
+        let client = self
+            .client
+            .get_or_init(|| outward::client(TIMEOUT))
+            .as_ref()
+            .map_err(|error| HttpError::Failed(error.clone()))?;
         let request = reqwest::Request::try_from(request).map_err(failed)?;
         let mut response = client.execute(request).await.map_err(failed)?;
         let mut body = Vec::new();
@@ -49,20 +55,6 @@ impl Http {
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
     }
-}
-
-fn client() -> Result<reqwest::Client, String> {
-    // Whichever was installed first stays; that there is one is no error.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .user_agent(concat!("sallyport/", env!("CARGO_PKG_VERSION")))
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(|error| format!("no TLS: {} (are ca-certificates installed?)", chain(&error)))
 }
 
 fn failed(error: reqwest::Error) -> HttpError {

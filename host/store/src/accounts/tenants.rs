@@ -63,8 +63,8 @@ impl Accounts {
             for table in ["data_keys", "clients", "users", "links", "events", "turns", "api_keys"] {
                 db.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [id.as_str()])?;
             }
-            // Settings of a tenant end with its id.
-            db.execute("DELETE FROM settings WHERE key LIKE '%/' || ?", [id.as_str()])?;
+            // By name: another tenant's key, or the host's, may end like this one's.
+            db.execute("DELETE FROM settings WHERE key IN ('rules/' || ?1, 'signin/' || ?1)", [id.as_str()])?;
             audit::note(db, Some(&id), now, &Note::TenantRemoved { tenant: id.clone() })?;
             audit::note(db, None, now, &Note::TenantRemoved { tenant: id })
         });

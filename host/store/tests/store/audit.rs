@@ -358,7 +358,14 @@ async fn old_bodies_are_forgotten_but_for_what_may_still_go_on_and_the_chain_ver
 async fn a_removed_tenant_leaves_a_chain_that_verifies_and_nothing_that_opens_it() {
     let chained = Chained::new().await;
     let store = &chained.given.store;
+    let settings = ["rules/acme", "signin/acme", "webhook/acme", "rules/not/acme", "rules/acmf"];
+    for key in settings {
+        store.accounts().put_setting(key, "{}").await.unwrap();
+    }
     store.accounts().remove_tenant(&tenant()).await.unwrap();
+    for (key, stays) in settings.into_iter().zip([false, false, true, true, true]) {
+        assert_eq!(store.accounts().setting(key).await.unwrap().is_some(), stays, "{key}");
+    }
     let db = Sqlite::open(chained.given.folder.path().join("sallyport.db")).unwrap();
     for table in ["data_keys", "bodies", "secrets", "connections", "grants", "users", "documents"] {
         let rows: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
