@@ -71,9 +71,7 @@ impl Catalog for Store {
 
     async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
         let id = connector.clone();
-        let read = self.db.look(move |db| {
-            find(db, "live_connectors", &id)?.ok_or_else(|| Fail::not_found(format!("connector {id}")))
-        });
+        let read = self.db.look(move |db| live(db, &id)?.ok_or_else(|| Fail::not_found(format!("connector {id}"))));
         Ok(read.await?)
     }
 
@@ -164,6 +162,10 @@ fn installed((id, version, digest, size, at, publisher): Columns) -> Outcome<Ins
 }
 
 /// The row of a connector in one of the two tables.
+pub(crate) fn live(db: &Connection, id: &ConnectorId) -> Outcome<Option<Installed>> {
+    find(db, "live_connectors", id)
+}
+
 fn find(db: &Connection, table: &str, id: &ConnectorId) -> Outcome<Option<Installed>> {
     let mut sql = db.prepare_cached(&format!("SELECT {COLUMNS} FROM {table} WHERE id = ?"))?;
     sql.query_row([id.as_str()], columns).optional()?.map(installed).transpose()

@@ -1,11 +1,13 @@
 //! Connections and grants.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection as Sqlite, OptionalExtension, Row, params};
 use sallyport::audit::Note;
 use sallyport::connection::{Connection, ConnectionState, Grant, Owner};
 use sallyport::ids::{ConnectionId, ConnectorId, ProviderId, SourceId, SubjectId, TenantId, Timestamp};
-use sallyport::ports::{Directory, Durability, StoreResult, TenantRules};
+use sallyport::ports::{Directory, Durability, Granted, StoreResult, TenantRules};
 
 use crate::db::{Fail, Outcome, json, unjson, unword, word};
 use crate::events::{self, NewEvent};
@@ -139,11 +141,14 @@ impl Directory for Store {
         Ok(read.await?)
     }
 
-    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)> {
-        let (tenant, id) = (tenant.clone(), id.clone());
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Granted> {
+        let (lookups, tenant, id) = (Arc::clone(&self.lookups), tenant.clone(), id.clone());
         let read = self.db.look(move |db| {
-            let (connection, body) = one(db, &tenant, &id)?;
-            Ok((connection, body.as_deref().map(unjson).transpose()?))
+            lookups.granted(db, (&tenant, &id), |db| {
+                let (connection, body) = one(db, &tenant, &id)?;
+                let live = crate::catalog::live(db, &connection.connector)?;
+                Ok(Granted { connection, grant: body.as_deref().map(unjson).transpose()?, live })
+            })
         });
         Ok(read.await?)
     }

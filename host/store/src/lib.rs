@@ -23,6 +23,7 @@ mod journal;
 mod keys;
 mod limiter;
 mod links;
+mod lookups;
 mod sink;
 mod vault;
 
@@ -36,13 +37,17 @@ use sallyport::ports::{StoreError, StoreResult};
 
 use accounts::Accounts;
 use db::Db;
+use journal::Openings;
 use limiter::Drawn;
+use lookups::Lookups;
 
 /// An open data directory. Clones share it; its threads end with the last clone.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
     drawn: Arc<Drawn>,
+    lookups: Arc<Lookups>,
+    openings: Arc<Openings>,
 }
 
 /// What an embedder or a test may set otherwise. The default is right for a host.
@@ -64,7 +69,12 @@ impl Store {
 
     /// [`Store::open`] with options.
     pub fn open_with(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        Ok(Self { db: Db::open(folder.as_ref(), options)?, drawn: Arc::default() })
+        Ok(Self {
+            db: Db::open(folder.as_ref(), options)?,
+            drawn: Arc::default(),
+            lookups: Arc::default(),
+            openings: Arc::default(),
+        })
     }
 
     /// Tenants, API keys, users, the signing key and settings: what a server keeps beside the ports.

@@ -43,6 +43,22 @@ pub struct Setup {
     pub held: usize,
     /// Entries of the audit chain that is verified.
     pub entries: usize,
+    /// What is measured; empty: everything.
+    pub only: Vec<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // each is a word of what `run` tells its progress
+pub enum Part {
+    Calls,
+    Engine,
+    Boundary,
+    Canaries,
+    Credentials,
+    Rotation,
+    Sync,
+    Journal,
 }
 
 /// Measures everything. `progress` is told what is being measured.
@@ -51,24 +67,43 @@ pub struct Setup {
 /// Whatever could not be set up or did not do what it should: a figure of something that failed is none.
 pub async fn run(setup: &Setup, progress: &dyn Fn(&str)) -> anyhow::Result<Report> {
     let mut figures = Vec::new();
-    progress("one tool call with one request of 1 KB, and the same request by reqwest");
-    figures.extend(tool_call::measure(setup).await?);
-    progress("a fresh instance with one call; loading compiled code");
-    figures.extend(engine::measure(setup).await?);
-    progress("the egress gate, the search for secrets, guests that spin and guests that want it all");
-    figures.extend(boundary::measure(setup).await?);
-    progress(&format!("{} answers that hold the token", setup.canaries));
-    figures.push(canary::measure(setup, setup.canaries).await?);
-    progress(&format!("secrets attached, waited for and not waited for, over {} connections", setup.connections));
-    figures.extend(credentials::measure(setup).await?);
-    progress(&format!("a rotation of the master key over {} connections, which are made first", setup.connections));
-    figures.push(rotation::measure(setup).await?);
-    progress(&format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents));
-    figures.extend(sync::measure(setup).await?);
-    progress(&format!(
+    let wanted = |part: Part, what: &str| {
+        let wanted = setup.only.is_empty() || setup.only.contains(&part);
+        if wanted {
+            progress(what);
+        }
+        wanted
+    };
+    if wanted(Part::Calls, "one tool call with one request of 1 KB, and the same request by reqwest") {
+        figures.extend(tool_call::measure(setup).await?);
+    }
+    if wanted(Part::Engine, "a fresh instance with one call; loading compiled code") {
+        figures.extend(engine::measure(setup).await?);
+    }
+    if wanted(Part::Boundary, "the egress gate, the search for secrets, guests that spin and guests that want it all") {
+        figures.extend(boundary::measure(setup).await?);
+    }
+    if wanted(Part::Canaries, &format!("{} answers that hold the token", setup.canaries)) {
+        figures.push(canary::measure(setup, setup.canaries).await?);
+    }
+    let over = format!("secrets attached, waited for and not waited for, over {} connections", setup.connections);
+    if wanted(Part::Credentials, &over) {
+        figures.extend(credentials::measure(setup).await?);
+    }
+    let over = format!("a rotation of the master key over {} connections, which are made first", setup.connections);
+    if wanted(Part::Rotation, &over) {
+        figures.push(rotation::measure(setup).await?);
+    }
+    let of = format!("a sync of {} documents; the connector's own rate limit makes it wait", setup.documents);
+    if wanted(Part::Sync, &of) {
+        figures.extend(sync::measure(setup).await?);
+    }
+    let of = format!(
         "the journal: what it costs a call, shared flushes, a resumed call, {} held ones, a chain of {} links",
         setup.held, setup.entries
-    ));
-    figures.extend(journal::measure(setup).await?);
+    );
+    if wanted(Part::Journal, &of) {
+        figures.extend(journal::measure(setup).await?);
+    }
     Ok(Report { figures })
 }

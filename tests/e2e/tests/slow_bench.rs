@@ -16,6 +16,7 @@ fn every_figure_is_measured_beside_another() {
         canaries: 60,
         connections: 60,
         held: 60,
+        only: Vec::new(),
         entries: 2_000,
     };
     let report = block_on(sallyport_bench::run(&setup, &|step| println!("measuring {step}"))).expect("it measures");

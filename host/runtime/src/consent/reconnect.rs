@@ -11,7 +11,7 @@ use crate::credentials::{NewSecret, Revoked, Scopes};
 use crate::error::InvokeError;
 use crate::ids::{ConnectionId, GrantId, InvocationId, SlotName};
 use crate::invoke::{Bench, capabilities};
-use crate::ports::{Link, LinkAsk, SealedSecret, SecretState};
+use crate::ports::{Granted, Link, LinkAsk, SealedSecret, SecretState};
 use crate::runtime::Runtime;
 use sallyport_pack::manifest::Manifest;
 
@@ -64,7 +64,7 @@ impl Runtime {
     /// The connection of a link, and what it has.
     pub(super) async fn before(&self, link: &Link, id: &ConnectionId) -> Result<(Connection, Before), ConsentError> {
         let services = self.services();
-        let (connection, grant) = services.directory.granted(&link.tenant, id).await?;
+        let Granted { connection, grant, .. } = services.directory.granted(&link.tenant, id).await?;
         let at = authority(&link.caller(), id);
         let slots = services.vault.slots(&at).await?;
         let live = slots.into_iter().filter(|(_, row)| row.state != SecretState::NeedsReauth);

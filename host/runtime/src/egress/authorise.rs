@@ -209,6 +209,9 @@ const UNLISTED: [&str; 2] = ["token", "key"];
 /// A parameter by which the service takes credentials: the host alone attaches any, since an allowed host is also an
 /// attacker's mailbox.
 fn credential_like(provider: Option<&Provider>, live: &Live, parameters: &Parameters, body: &Body) -> Option<Refusal> {
+    if !parameters.is_opaque() && parameters.iter().next().is_none() {
+        return None;
+    }
     let registered = provider.map(|provider| provider.credential_parameters.as_slice()).unwrap_or_default();
     let listed = registered.iter().chain(&live.manifest().http.refuse_parameters).map(String::as_str);
     // Servers differ in whether case counts, and whether `token[]` is `token` and `api-key` is `api_key`.

@@ -107,8 +107,8 @@ impl Host for State {
             let request = self.request(request)?;
             let answer = match &mut self.work {
                 Work::Tool(trace) => trace.send(&self.at, &self.live, request).await?,
-                Work::Rehearsal(rehearsal) => rehearsal.send(&self.at, &self.live, request, false).await?,
-                _ => read(&self.services.egress, &self.at, &self.live, &self.connection, request).await?,
+                Work::Rehearsal(rehearsal) => Box::pin(rehearsal.send(&self.at, &self.live, request, false)).await?,
+                _ => Box::pin(read(&self.services.egress, &self.at, &self.live, &self.connection, request)).await?,
             };
             self.give(answer, delivery)
         })

@@ -10,7 +10,7 @@ use crate::engine::{Loaded, LoadedTool};
 use crate::error::InvokeError;
 use crate::grants::{self, Live};
 use crate::ids::{ConnectionId, Digest, TenantId, Timestamp, ToolName};
-use crate::ports::Standing;
+use crate::ports::{Granted, Standing};
 use crate::runtime::Runtime;
 
 /// A connection with everything that runs for it.
@@ -44,20 +44,20 @@ impl Bench {
 impl Runtime {
     /// A connection that works for this caller: the workspace's, or their own. Any other is absent.
     pub(super) async fn bench_for(&self, caller: &Caller, id: &ConnectionId) -> Result<Bench, InvokeError> {
-        let (connection, grant) = self.services().directory.granted(&caller.tenant, id).await?;
-        if !may_use(caller, &connection) {
+        let granted = self.services().directory.granted(&caller.tenant, id).await?;
+        if !may_use(caller, &granted.connection) {
             return Err(InvokeError::NotFound { what: format!("connection {id}") });
         }
-        self.bench_with(connection, grant).await
+        self.bench_with(granted).await
     }
 
     /// A connection that works, with its grant and its live component.
     pub(super) async fn bench(&self, connection: Connection) -> Result<Bench, InvokeError> {
-        let grant = self.services().directory.grant(&connection.tenant, &connection.id).await?;
-        self.bench_with(connection, grant).await
+        self.bench_of(&connection.tenant, &connection.id).await
     }
 
-    async fn bench_with(&self, connection: Connection, grant: Option<Grant>) -> Result<Bench, InvokeError> {
+    pub(super) async fn bench_with(&self, granted: Granted) -> Result<Bench, InvokeError> {
+        let Granted { connection, grant, live } = granted;
         match connection.state {
             ConnectionState::Active | ConnectionState::Degraded => {}
             ConnectionState::NeedsReauth | ConnectionState::Revoked => {
@@ -71,15 +71,15 @@ impl Runtime {
                 return Err(InvokeError::Forbidden { reason });
             }
         }
-        let installed = self.services().catalog.live(&connection.connector).await?;
+        let what = || InvokeError::NotFound { what: format!("connector {}", connection.connector) };
+        let installed = live.ok_or_else(what)?;
         let component = self.component(&installed.digest).await?;
         Ok(Bench { connection: Arc::new(connection), grant, component })
     }
 
     /// The same for the host's own work.
     pub(crate) async fn bench_of(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Bench, InvokeError> {
-        let (connection, grant) = self.services().directory.granted(tenant, id).await?;
-        self.bench_with(connection, grant).await
+        self.bench_with(self.services().directory.granted(tenant, id).await?).await
     }
 
     /// A component by its digest, compiled and ready; read once a process.

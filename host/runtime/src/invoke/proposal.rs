@@ -293,6 +293,9 @@ impl Runtime {
 
     /// Opens a body of the record's connection.
     pub(crate) async fn open(&self, record: &Record, of: &BodyRef) -> Result<Vec<u8>, InvokeError> {
+        if of.size == 0 {
+            return Ok(Vec::new());
+        }
         let services = self.services();
         let body = services.journal.body(&record.tenant, &record.connection, of).await?;
         let opened = services.keyring.open_body(&record.tenant, &record.connection, &body).await;

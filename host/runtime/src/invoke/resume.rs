@@ -1,5 +1,6 @@
 //! Going on after an approval, or after a crash.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sallyport_pack::route::Repeat;
@@ -9,7 +10,7 @@ use crate::caller::Caller;
 use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::{InvocationId, TenantId};
-use crate::ports::{Durability, Event, Plan, Record, Standing, State, StoreError, WriteSummary};
+use crate::ports::{BodyRef, Durability, Event, Plan, Record, SealedBody, Standing, State, StoreError, WriteSummary};
 use crate::runtime::Runtime;
 use crate::tool::{Done, Outcome};
 
@@ -26,6 +27,12 @@ use super::words::Words;
 use super::writer::Writer;
 use super::{Stop, Trace};
 
+/// Bytes of bodies that are fetched before a replay begins.
+const FETCHED: u64 = 8 << 20;
+
+/// Bodies by their names.
+pub(super) type Fetched = HashMap<String, SealedBody>;
+
 impl Runtime {
     /// Carries out an approved invocation, up to its end or its next hold; after a crash, goes on with one that was approved.
     ///
@@ -40,7 +47,7 @@ impl Runtime {
     pub async fn resume(&self, caller: &Caller, id: &InvocationId) -> Result<Outcome, InvokeError> {
         let record = self.record_for(caller, id).await?;
         let own = record.caller.subject == caller.subject;
-        let mut outcome = self.resume_as_host(&caller.tenant, id).await?;
+        let mut outcome = self.go_on(record).await?;
         if let (Outcome::Done(done), false) = (&mut outcome, own) {
             done.output = serde_json::Value::Null;
             done.documents.clear();
@@ -53,14 +60,18 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::resume`].
     pub async fn resume_as_host(&self, tenant: &TenantId, id: &InvocationId) -> Result<Outcome, InvokeError> {
-        let (runtime, tenant, id) = (self.clone(), tenant.clone(), id.clone());
-        // Whoever asked may go away; a write is not cut off by that.
-        detached(async move { runtime.resume_tool(&tenant, &id).await }).await
+        self.go_on(self.services().journal.record(tenant, id).await?).await
     }
 
-    async fn resume_tool(&self, tenant: &TenantId, id: &InvocationId) -> Result<Outcome, InvokeError> {
+    async fn go_on(&self, record: Record) -> Result<Outcome, InvokeError> {
+        let runtime = self.clone();
+        // Whoever asked may go away; a write is not cut off by that.
+        detached(async move { runtime.resume_tool(record).await }).await
+    }
+
+    async fn resume_tool(&self, mut record: Record) -> Result<Outcome, InvokeError> {
         let services = self.services();
-        let record = services.journal.record(tenant, id).await?;
+        let (tenant, id) = (record.tenant.clone(), record.invocation.clone());
         let state = state_of(&record);
         if state == State::Succeeded {
             return self.finished(record).await;
@@ -68,26 +79,31 @@ impl Runtime {
         if matches!(state, State::Planned | State::Held) || state.is_final() {
             return Err(not_waiting(state));
         }
-        let claim = match services.journal.claim(tenant, id, self.lease()).await {
+        // What a replay will want is looked for while the claim is made.
+        let claimed = services.journal.claim(&tenant, &id, self.lease());
+        let (claimed, fetched) = tokio::join!(claimed, self.fetch(&record));
+        let claim = match claimed {
             Ok(claim) => claim,
             Err(StoreError::Held { millis, .. }) => {
                 return Err(InvokeError::Later { millis, message: "it is running in another process".into() });
             }
             Err(StoreError::Conflict { .. }) => {
-                let record = services.journal.record(tenant, id).await?;
+                let record = services.journal.record(&tenant, &id).await?;
                 return Err(not_waiting(state_of(&record)));
             }
             Err(error) => return Err(error.into()),
         };
-        // Read again: what counts is the record as it was when the claim was made.
-        let record = services.journal.record(tenant, id).await?;
+        // What counts is the record as it was when the claim was made. Entries are only ever added: as many are the same.
+        if record.entries.len() as u64 != claim.length {
+            record = services.journal.record(&tenant, &id).await?;
+        }
         let at = Authority {
             caller: record.caller.clone(),
             connection: record.connection.clone(),
             invocation: record.invocation.clone(),
             fence: claim.lease.fence,
         };
-        match self.prepare_resume(&record, &at).await {
+        match self.prepare_resume(&record, fetched, &at).await {
             Ok(run) => self.run_tool(run).await,
             Err(error) => {
                 self.end_with(&record, &at, &error).await?;
@@ -96,8 +112,30 @@ impl Runtime {
         }
     }
 
+    /// The arguments and the answers of a record, at once: to ask for each takes longer than everything else about it. What
+    /// is not among them is asked for when it is wanted.
+    async fn fetch(&self, record: &Record) -> Fetched {
+        let mut bytes = 0;
+        let named = record.entries.iter().filter_map(|entry| match &entry.event {
+            Event::Planned(plan) => plan.arguments.as_ref(),
+            Event::Call { answer, .. } => Some(answer),
+            Event::Write { answer, .. } => answer.as_ref(),
+            _ => None,
+        });
+        let within = named.filter(|of| of.size > 0).take_while(|of| {
+            bytes += of.size;
+            bytes <= FETCHED
+        });
+        let wanted: Vec<BodyRef> = within.cloned().collect();
+        if wanted.is_empty() {
+            return Fetched::new();
+        }
+        let found = self.services().journal.bodies(&record.tenant, &record.connection, &wanted).await;
+        found.unwrap_or_default().into_iter().map(|body| (body.of.hash.clone(), body)).collect()
+    }
+
     /// Everything that the approval covers must be as it was.
-    async fn prepare_resume(&self, record: &Record, at: &Authority) -> Result<ToolRun, InvokeError> {
+    async fn prepare_resume(&self, record: &Record, fetched: Fetched, at: &Authority) -> Result<ToolRun, InvokeError> {
         let services = self.services();
         let planned = plan(record).ok_or_else(|| InvokeError::Host("the record has no plan".into()))?;
         let Standing::Tool { tool } = &planned.standing else {
@@ -123,17 +161,19 @@ impl Runtime {
         if live.ids() != planned.capabilities {
             return Err(void("the tool's capabilities"));
         }
-        let arguments = match &planned.arguments {
-            Some(of) => String::from_utf8(self.open(record, of).await?).map_err(|_| void("the arguments"))?,
-            None => return Err(void("the arguments")),
+        let key = services.keyring.journal_key(at.tenant(), &at.connection).await.map_err(Stop::from)?;
+        let of = planned.arguments.as_ref().ok_or_else(|| void("the arguments"))?;
+        let arguments = match fetched.get(&of.hash) {
+            Some(body) => key.open(body).map_err(Stop::from)?,
+            None => self.open(record, of).await?,
         };
+        let arguments = String::from_utf8(arguments).map_err(|_| void("the arguments"))?;
         let value = serde_json::from_str(&arguments).map_err(|_| void("the arguments"))?;
         let (declared, described) = bench.tool(tool)?;
 
         let late = now.0.saturating_sub(recorded.held_at.0) > self.replay_millis();
         // Once something was written, running afresh would write it again: then there is only the record.
         let afresh = late && !recorded.wrote() && !recorded.approved.is_empty();
-        let key = services.keyring.journal_key(at.tenant(), &at.connection).await.map_err(Stop::from)?;
         let next = record.entries.last().map_or(0, |entry| entry.seq + 1);
         let run = recorded.runs + 1;
         let (clock, journal) = (Arc::clone(&services.clock), Arc::clone(&services.journal));
@@ -153,29 +193,30 @@ impl Runtime {
         };
         let recorded = if afresh { Recorded::default() } else { recorded };
         writer.push(Event::Started { run, replayed: recorded.len() });
-        let trace = Trace::new(Arc::clone(services), Arc::clone(&bench.connection), writer, gate, recorded, planned);
+        let mut trace =
+            Trace::new(Arc::clone(services), Arc::clone(&bench.connection), writer, gate, recorded, planned);
+        trace.fetched = fetched;
         Ok(ToolRun { at: at.clone(), bench, live, tool: tool.clone(), arguments, seed: planned.seed, trace })
     }
 
     /// Connection, account and component as they were planned.
     async fn unchanged(&self, record: &Record, planned: &Plan) -> Result<Bench, InvokeError> {
         let services = self.services();
-        let connection = match services.directory.connection(&record.tenant, &record.connection).await {
-            Ok(connection) => connection,
+        let granted = match services.directory.granted(&record.tenant, &record.connection).await {
+            Ok(granted) => granted,
             Err(StoreError::NotFound { .. }) => return Err(void("the connection")),
             Err(error) => return Err(error.into()),
         };
-        if !connection.state.is_usable() {
+        if !granted.connection.state.is_usable() {
             return Err(void("the connection's state"));
         }
-        if connection.account != planned.account {
+        if granted.connection.account != planned.account {
             return Err(void("the account"));
         }
-        let installed = services.catalog.live(&planned.connector).await?;
-        if installed.digest != planned.component {
+        if granted.live.as_ref().is_none_or(|live| live.digest != planned.component) {
             return Err(void("the connector"));
         }
-        self.bench(connection).await
+        self.bench_with(granted).await
     }
 
     /// Whether the write's route says that twice is as once.

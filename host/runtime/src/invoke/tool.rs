@@ -154,8 +154,8 @@ impl Runtime {
         let services = self.services();
         let connection = bench.connection.id.clone();
         let key = services.keyring.journal_key(&caller.tenant, &connection).await.map_err(Stop::from)?;
-        let arguments = key.seal(arguments.as_bytes());
-        let context = context.map(|context| key.seal(context.as_bytes()));
+        let arguments = key.pack(arguments.as_bytes());
+        let context = context.map(|context| key.pack(context.as_bytes()));
         let plan = Plan {
             standing,
             connector: bench.connection.connector.clone(),

@@ -18,6 +18,7 @@ use crate::ports::{BodyRef, Divergence, Durability, Effect, EffectState, End, Ev
 
 use super::gate::{Gate, Ruling};
 use super::recorded::{Made, Recorded};
+use super::resume::Fetched;
 use super::writer::Writer;
 use super::{Services, Stop, codec};
 
@@ -36,6 +37,8 @@ pub(crate) struct Trace {
     recording: u32,
     /// Where the replay left its record.
     diverged: Option<Divergence>,
+    /// Answers of the record that were fetched before it began.
+    pub(super) fetched: Fetched,
 }
 
 impl Trace {
@@ -59,6 +62,7 @@ impl Trace {
             in_flight: None,
             recording: plan.recording,
             diverged: None,
+            fetched: Fetched::new(),
         }
     }
 
@@ -157,13 +161,14 @@ impl Trace {
                 }
             },
         };
+        // What a replay does not do is kept out of its future, which is made anew for each call.
         if authorised.is_write() {
-            return self.write(at, call, &asked, authorised).await;
+            return Box::pin(self.write(at, call, &asked, authorised)).await;
         }
         self.expect_nothing(call, IMPORT, &asked, "it reads".into())?;
         let effect = outline(&authorised);
         let services = Arc::clone(&self.services);
-        let answer = read_authorised(&services.egress, at, &self.connection, authorised).await?;
+        let answer = Box::pin(read_authorised(&services.egress, at, &self.connection, authorised)).await?;
         self.call(call, IMPORT, &asked, Some(effect), &codec::answer(&answer)).await?;
         Ok(answer)
     }
@@ -421,7 +426,7 @@ impl Trace {
                 return Ok(None);
             }
             Some(Made::Call { import: own, arguments: asked, answer })
-                if own == import && asked.is(&self.writer.key().name(arguments)) =>
+                if own == import && self.writer.key().names(asked, arguments) =>
             {
                 let answer = answer.clone();
                 return self.open(&answer).await.map(Some);
@@ -457,6 +462,12 @@ impl Trace {
     }
 
     async fn open(&self, of: &BodyRef) -> Result<Vec<u8>, Stop> {
+        if of.size == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(body) = self.fetched.get(&of.hash) {
+            return Ok(self.writer.key().open(body)?);
+        }
         let (tenant, connection) = (&self.connection.tenant, &self.connection.id);
         let body = self.services.journal.body(tenant, connection, of).await?;
         Ok(self.writer.key().open(&body)?)

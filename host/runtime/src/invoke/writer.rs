@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::keys::JournalKey;
-use crate::ports::{BodyRef, Durability, Entry, Event, Journal, SealedBody};
+use crate::ports::{BodyRef, Durability, Entry, Event, Journal};
 
 use super::Stop;
 
@@ -20,7 +20,8 @@ pub(crate) struct Writer {
     key: JournalKey,
     next: u64,
     entries: Vec<Entry>,
-    bodies: Vec<SealedBody>,
+    /// As they are: how they are sealed is known when they are handed over.
+    bodies: Vec<Vec<u8>>,
     gathered: u64,
 }
 
@@ -40,12 +41,13 @@ impl Writer {
         &self.key
     }
 
-    /// Seals a body that the next entries name.
+    /// Keeps a body that the next entries name. Of one without a byte its name says everything.
     pub(super) fn body(&mut self, plain: &[u8]) -> BodyRef {
-        let body = self.key.seal(plain);
-        let of = body.of.clone();
+        let of = self.key.name(plain);
         self.gathered += of.size;
-        self.bodies.push(body);
+        if !plain.is_empty() {
+            self.bodies.push(plain.to_vec());
+        }
         of
     }
 
@@ -67,6 +69,12 @@ impl Writer {
         }
         let entries = std::mem::take(&mut self.entries);
         let bodies = std::mem::take(&mut self.bodies);
+        // Whoever waits for the disk waits longer than packing takes, and what waits for a person may be much and for long.
+        let seal = |plain: Vec<u8>| match durability {
+            Durability::Flushed => self.key.pack(&plain),
+            Durability::Deferred | Durability::Eventual => self.key.seal(&plain),
+        };
+        let bodies = bodies.into_iter().map(seal).collect();
         let count = entries.len() as u64;
         self.journal.append(&self.at, self.next, entries, bodies, durability).await?;
         self.next += count;

@@ -6,7 +6,13 @@ use zeroize::Zeroizing;
 
 /// Length-prefixed, so that no two lists of parts give the same bytes.
 pub(super) fn bind(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bound = b"sallyport".to_vec();
+    bind_on(b"sallyport", parts)
+}
+
+/// More parts after those of [`bind`].
+pub(super) fn bind_on(before: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut bound = Vec::with_capacity(before.len() + parts.iter().map(|part| 8 + part.len()).sum::<usize>());
+    bound.extend(before);
     for part in parts {
         bound.extend((part.len() as u64).to_le_bytes());
         bound.extend(*part);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixtures::{MemoryPorts, slot, tenant};
+use crate::ports::BodyRef;
 
 fn keyring(master: u8, ports: &Arc<MemoryPorts>) -> Keyring {
     Keyring::new(Arc::new(MasterKey::from_bytes([master; 32])), ports.clone())
@@ -84,4 +85,34 @@ async fn a_body_opens_for_its_connection_under_its_name_only() {
     let other = keyring.seal_body(&own, &con, b"another!!").await.expect("sealed");
     let renamed = SealedBody { of: other.of, ..body };
     assert!(keyring.open_body(&own, &con, &renamed).await.is_err(), "renamed");
+}
+
+#[tokio::test]
+async fn a_long_body_is_kept_in_less_room_and_opens_as_what_it_is_only() {
+    let ports = Arc::new(MemoryPorts::default());
+    let keyring = keyring(1, &ports);
+    let key = keyring.journal_key(&tenant(), &ConnectionId::new("con_1")).await.expect("a key");
+    let text: Vec<u8> =
+        (0..4_000_u32).flat_map(|number| format!("{} ", number.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+    let text = &text[..4_000];
+    let body = key.pack(text);
+    assert!(body.packed && body.ciphertext.len() < 2_500, "{}", body.ciphertext.len());
+    assert_eq!((body.of.clone(), key.open(&body).expect("opened")), (key.name(text), text.to_vec()));
+    let long = key.pack(&vec![b'a'; 3 << 20]);
+    assert_eq!(key.open(&long).expect("opened").len(), 3 << 20);
+
+    // How it was sealed is bound to it, and so is how long it is: nothing makes a large one of a small one.
+    let said = |packed, size| SealedBody { packed, of: BodyRef { size, ..body.of.clone() }, ..body.clone() };
+    for other in [said(false, 4_000), said(true, 3_999), said(true, 4_001)] {
+        assert!(matches!(key.open(&other), Err(KeyError::Authentication { .. })), "{:?}", other.of);
+    }
+
+    // What is short or does not become smaller is kept as it is.
+    let noise: Vec<u8> =
+        (0..2_000_u64).flat_map(|number| blake3::hash(&number.to_le_bytes()).as_bytes()[..1].to_vec()).collect();
+    for plain in [&text[..1_000], &noise] {
+        let body = key.pack(plain);
+        assert!(!body.packed && body.ciphertext.len() == plain.len() + 16);
+        assert_eq!(key.open(&body).expect("opened"), plain);
+    }
 }

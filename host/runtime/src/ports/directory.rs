@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::StoreResult;
+use super::{Installed, StoreResult};
 use crate::connection::{Connection, ConnectionState, Grant};
 use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
 
@@ -13,6 +13,17 @@ use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
 pub struct TenantRules {
     /// Whether an approver may approve what they asked for themselves through the workspace's connections.
     pub self_approval: bool,
+}
+
+/// What a call begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    /// The connection.
+    pub connection: Connection,
+    /// Its grant; `None` is "nothing is granted".
+    pub grant: Option<Grant>,
+    /// The live version of its connector; `None` where it was removed.
+    pub live: Option<Installed>,
 }
 
 /// Connections and grants, always asked for within a tenant.
@@ -43,8 +54,8 @@ pub trait Directory: Send + Sync {
     async fn put_grant(&self, grant: &Grant) -> StoreResult<()>;
     /// The connection's grant; `None` is "nothing is granted".
     async fn grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<Option<Grant>>;
-    /// A connection with its grant, both as of one moment.
-    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)>;
+    /// A connection with its grant and its connector, all as of one moment.
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Granted>;
     /// Withdraws it: what is being pulled under it can no longer commit. What it bounded stays bounded.
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()>;
     /// Whether anything is granted for any connection of this connector, in whatever tenant: a connector is the host's, and

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Lease, StoreResult};
+use super::{Decision, Effect, EffectState, Entry, Lease, Settlement, State, StoreError, StoreResult};
 use crate::audit::Note;
 use crate::authority::Authority;
 use crate::ids::{
@@ -118,292 +118,12 @@ impl BodyRef {
 pub struct SealedBody {
     /// Its name.
     pub of: BodyRef,
+    /// Whether what was sealed is the plain bytes, or what DEFLATE (RFC 1951) makes of them.
+    pub packed: bool,
     /// XChaCha20-Poly1305 nonce, 24 bytes.
     pub nonce: Vec<u8>,
     /// Ciphertext with tag.
     pub ciphertext: Vec<u8>,
-}
-
-/// A host call that reaches the outside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Effect {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// Scheme, host and path as the connector said it, without query: what may stand in a log.
-    pub target: String,
-    /// The route template that allowed it.
-    pub route: String,
-    /// The capability that it belongs to.
-    pub capability: CapabilityId,
-    /// The whole request (method, URL, headers, body), sealed: of a write in its canonical form, of a read as it was asked.
-    pub request: BodyRef,
-}
-
-/// How far a write got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EffectState {
-    /// Recorded; nothing was sent.
-    Intent,
-    /// Durable before the first byte left. After a crash this is `unknown`.
-    Sent,
-    /// Answered.
-    Confirmed,
-    /// Known to have had no effect.
-    Failed,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Why an execution ended at a write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// Index of the host call.
-    pub call: u32,
-    /// The write, exactly.
-    pub effect: Effect,
-    /// Reasons that a person can read.
-    pub reasons: Vec<String>,
-    /// After this a decision no longer counts.
-    pub expires: Timestamp,
-}
-
-/// What a person (or policy) said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DecisionKind {
-    /// Do it.
-    Approve,
-    /// Don't.
-    Deny,
-    /// Nobody decided in time.
-    Expire,
-}
-
-/// A decision about a hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// What was said.
-    pub kind: DecisionKind,
-    /// Who said it.
-    pub by: SubjectId,
-    /// Whether that is the person who asked, as far as subjects and addresses tell.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub own: bool,
-    /// The hold that was shown: call index and hash of its request. A different hold voids the decision.
-    pub of: BodyRef,
-    /// A remark, for the record.
-    pub note: Option<String>,
-}
-
-/// What a person says of a write of which nobody knows whether it took effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SettlementKind {
-    /// It is not there: it may be sent once more.
-    Repeat,
-    /// It is there: nothing is sent, and what was to follow is left undone.
-    TookEffect,
-}
-
-/// A person's word about a write in doubt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// What they said.
-    pub kind: SettlementKind,
-    /// Who.
-    pub by: SubjectId,
-    /// Which host call.
-    pub call: u32,
-    /// The write that was shown. Another one in doubt voids the word.
-    pub of: BodyRef,
-    /// A remark, for the record.
-    pub note: Option<String>,
-}
-
-/// Where a replay left its record: the two requests side by side, sealed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Divergence {
-    /// Index of the host call.
-    pub call: u32,
-    /// The import that the record has there, if it has one.
-    pub recorded_import: Option<String>,
-    /// What the record has there.
-    pub recorded: Option<BodyRef>,
-    /// The import that was called.
-    pub asked_import: Option<String>,
-    /// What was asked for.
-    pub asked: Option<BodyRef>,
-}
-
-/// How an invocation ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "end")]
-pub enum End {
-    /// With a result, sealed.
-    Succeeded {
-        /// The output (JSON), if the export gives one.
-        output: Option<BodyRef>,
-    },
-    /// The export gave up, or the host stopped it.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// For people.
-        message: String,
-        /// Whose fault.
-        blame: crate::blame::Blame,
-    },
-    /// A person said no.
-    Denied,
-    /// Nobody said anything in time.
-    Expired,
-    /// The replay asked for something else than its record.
-    Diverged {
-        /// What differed.
-        message: String,
-        /// Where, with both requests.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        at: Option<Box<Divergence>>,
-    },
-    /// A write was sent and nobody knows whether it took effect.
-    Unknown {
-        /// Which call.
-        call: u32,
-    },
-}
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum Event {
-    /// The first entry.
-    Planned(Box<Plan>),
-    /// An execution began (`run` counts from 1); `replayed` calls are answered from the record.
-    Started {
-        /// Which execution.
-        run: u32,
-        /// How many recorded calls it starts with.
-        replayed: u32,
-    },
-    /// A host call that is no write: clock, random, credentials, a read. Recorded with its answer.
-    Call {
-        /// Index in the execution.
-        call: u32,
-        /// The import, as `interface.function`.
-        import: String,
-        /// For a read that went out: what it was.
-        effect: Option<Effect>,
-        /// Canonical arguments, sealed.
-        arguments: BodyRef,
-        /// The answer, sealed.
-        answer: BodyRef,
-    },
-    /// A write, as far as it got. Later entries of the same call supersede earlier ones.
-    Write {
-        /// Index in the execution.
-        call: u32,
-        /// How far.
-        state: EffectState,
-        /// The write; present at `Intent` (or at `Sent` where nobody was asked).
-        effect: Option<Effect>,
-        /// The answer; present at `Confirmed` and `Failed`.
-        answer: Option<BodyRef>,
-    },
-    /// The execution ended at a write that needs approval.
-    Held(Hold),
-    /// Someone decided.
-    Decided(Decision),
-    /// Someone said what became of a write in doubt. It opens an invocation again that ended as `unknown`.
-    Settled(Settlement),
-    /// The last entry.
-    Ended(End),
-}
-
-impl Event {
-    /// The bodies that it names.
-    #[must_use]
-    pub fn bodies(&self) -> Vec<&BodyRef> {
-        match self {
-            Self::Planned(plan) => plan.arguments.iter().chain(&plan.context).collect(),
-            Self::Call { effect, arguments, answer, .. } => {
-                effect.iter().map(|effect| &effect.request).chain([arguments, answer]).collect()
-            }
-            Self::Write { effect, answer, .. } => {
-                effect.iter().map(|effect| &effect.request).chain(answer.as_ref()).collect()
-            }
-            Self::Held(hold) => vec![&hold.effect.request],
-            Self::Decided(decision) => vec![&decision.of],
-            Self::Settled(settlement) => vec![&settlement.of],
-            Self::Ended(End::Succeeded { output }) => output.iter().collect(),
-            Self::Ended(End::Diverged { at: Some(at), .. }) => at.recorded.iter().chain(&at.asked).collect(),
-            Self::Started { .. } | Self::Ended(_) => Vec::new(),
-        }
-    }
-}
-
-/// An event in its place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Position in the invocation, from 0, without gaps.
-    pub seq: u64,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// What happened.
-    pub event: Event,
-}
-
-/// Where an invocation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // the words are design terms, defined in ARCHITECTURE.md
-pub enum State {
-    Planned,
-    Running,
-    Held,
-    Approved,
-    Succeeded,
-    Failed,
-    Denied,
-    Expired,
-    Diverged,
-    Unknown,
-}
-
-impl State {
-    /// The state that an entry leads to, if it changes it.
-    #[must_use]
-    pub fn after(event: &Event) -> Option<Self> {
-        Some(match event {
-            Event::Planned(_) => Self::Planned,
-            Event::Started { .. } => Self::Running,
-            Event::Held(_) => Self::Held,
-            Event::Decided(Decision { kind, .. }) => match kind {
-                DecisionKind::Approve => Self::Approved,
-                DecisionKind::Deny => Self::Denied,
-                DecisionKind::Expire => Self::Expired,
-            },
-            Event::Settled(Settlement { kind, .. }) => match kind {
-                SettlementKind::Repeat => Self::Approved,
-                SettlementKind::TookEffect => Self::Failed,
-            },
-            Event::Ended(end) => match end {
-                End::Succeeded { .. } => Self::Succeeded,
-                End::Failed { .. } => Self::Failed,
-                End::Denied => Self::Denied,
-                End::Expired => Self::Expired,
-                End::Diverged { .. } => Self::Diverged,
-                End::Unknown { .. } => Self::Unknown,
-            },
-            Event::Call { .. } | Event::Write { .. } => return None,
-        })
-    }
-
-    /// True if nothing more can happen.
-    #[must_use]
-    pub fn is_final(self) -> bool {
-        !matches!(self, Self::Planned | Self::Running | Self::Held | Self::Approved)
-    }
 }
 
 /// An invocation with all its entries.
@@ -495,6 +215,8 @@ pub struct Claim {
     pub lease: Lease,
     /// The record when the claim was made.
     pub state: State,
+    /// Its entries then: who read as many has read them all.
+    pub length: u64,
 }
 
 /// The journal's storage.
@@ -557,4 +279,21 @@ pub trait Journal: Send + Sync {
     async fn list(&self, tenant: &TenantId, filter: &Filter) -> StoreResult<Vec<Summary>>;
     /// A sealed body of the connection.
     async fn body(&self, tenant: &TenantId, connection: &ConnectionId, of: &BodyRef) -> StoreResult<SealedBody>;
+    /// Many of them, without those that are not there: what a replay needs, at once.
+    async fn bodies(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        of: &[BodyRef],
+    ) -> StoreResult<Vec<SealedBody>> {
+        let mut found = Vec::with_capacity(of.len());
+        for of in of {
+            match self.body(tenant, connection, of).await {
+                Ok(body) => found.push(body),
+                Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
 }

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod directory;
+mod entry;
 mod journal;
 mod limiter;
 mod links;
@@ -12,11 +13,12 @@ mod sink;
 mod vault;
 
 pub use catalog::{Catalog, Installed};
-pub use directory::{Directory, TenantRules};
+pub use directory::{Directory, Granted, TenantRules};
+pub use entry::{
+    Decision, DecisionKind, Divergence, Effect, EffectState, End, Entry, Event, Hold, Settlement, SettlementKind, State,
+};
 pub use journal::{
-    BodyRef, Claim, Decision, DecisionKind, Divergence, Durability, Effect, EffectState, End, Entry, Event, Filter,
-    Hold, Journal, Plan, RECORDING, Record, SealedBody, Settlement, SettlementKind, Standing, State, Summary,
-    WriteSummary,
+    BodyRef, Claim, Durability, Filter, Journal, Plan, RECORDING, Record, SealedBody, Standing, Summary, WriteSummary,
 };
 pub use limiter::{Bucket, Limiter, Per, Rate};
 pub use links::{Asker, Flight, Link, LinkAsk, LinkStatus, Links};

@@ -17,6 +17,13 @@ pub(super) struct Catalog {
     files: Mutex<HashMap<Digest, Vec<u8>>>,
 }
 
+impl MemoryStore {
+    pub(super) fn live_version(&self, connector: &ConnectorId) -> Option<Installed> {
+        let removed = self.catalog.removed.lock().contains(connector);
+        self.catalog.live.lock().get(connector).filter(|_| !removed).cloned()
+    }
+}
+
 #[async_trait]
 impl ports::Catalog for MemoryStore {
     async fn install(&self, entry: &Installed, bytes: &[u8], over: Option<&Digest>) -> StoreResult<()> {
@@ -56,9 +63,7 @@ impl ports::Catalog for MemoryStore {
     }
 
     async fn live(&self, connector: &ConnectorId) -> StoreResult<Installed> {
-        let removed = self.catalog.removed.lock().contains(connector);
-        let found = self.catalog.live.lock().get(connector).filter(|_| !removed).cloned();
-        found.ok_or_else(|| not_found(format!("connector {connector}")))
+        self.live_version(connector).ok_or_else(|| not_found(format!("connector {connector}")))
     }
 
     async fn list(&self) -> StoreResult<Vec<Installed>> {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::{MemoryStore, not_found};
 use crate::connection::{Connection, ConnectionState, Grant};
 use crate::ids::{ConnectionId, ConnectorId, TenantId, Timestamp};
-use crate::ports::{self, StoreError, StoreResult, TenantRules};
+use crate::ports::{self, Granted, StoreError, StoreResult, TenantRules};
 
 type Key = (TenantId, ConnectionId);
 
@@ -99,11 +99,12 @@ impl ports::Directory for MemoryStore {
         Ok(self.directory.grants.lock().get(&key(tenant, connection)).cloned())
     }
 
-    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)> {
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Granted> {
         // The lock of the grants is held over both.
         let grants = self.directory.grants.lock();
-        let found = self.directory.connections.lock().get(&key(tenant, id)).cloned().ok_or_else(|| absent(id))?;
-        Ok((found, grants.get(&key(tenant, id)).cloned()))
+        let connection = self.directory.connections.lock().get(&key(tenant, id)).cloned().ok_or_else(|| absent(id))?;
+        let live = self.live_version(&connection.connector);
+        Ok(Granted { connection, grant: grants.get(&key(tenant, id)).cloned(), live })
     }
 
     async fn revoke_grant(&self, tenant: &TenantId, connection: &ConnectionId) -> StoreResult<()> {

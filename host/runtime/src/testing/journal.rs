@@ -118,7 +118,7 @@ impl ports::Journal for MemoryStore {
         }
         let kept = Kept { record, state: State::Planned, fence, until: Some(until) };
         records.insert(at.invocation.clone(), kept);
-        Ok(Claim { lease: Lease { fence, until }, state: State::Planned })
+        Ok(Claim { lease: Lease { fence, until }, state: State::Planned, length: 1 })
     }
 
     async fn append(
@@ -162,7 +162,8 @@ impl ports::Journal for MemoryStore {
         kept.fence = Fence(kept.fence.0 + 1);
         let until = now.plus(millis);
         kept.until = Some(until);
-        Ok(Claim { lease: Lease { fence: kept.fence, until }, state: kept.state })
+        let length = kept.record.entries.len() as u64;
+        Ok(Claim { lease: Lease { fence: kept.fence, until }, state: kept.state, length })
     }
 
     async fn renew(&self, at: &Authority, millis: u64) -> StoreResult<Lease> {

@@ -257,9 +257,8 @@ impl Change {
     /// The call by which a resumption learns of it.
     fn learnt_by(self) -> &'static str {
         match self {
-            Self::Revoked | Self::Denied => "directory.grant",
+            Self::Revoked | Self::Denied | Self::Flagged => "directory.granted",
             Self::Stricter => "directory.tenant_rules",
-            Self::Flagged => "directory.connection",
         }
     }
 

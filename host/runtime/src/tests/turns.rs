@@ -24,8 +24,8 @@ use crate::authority::Authority;
 use crate::connection::{Connection, ConnectionState, Grant};
 use crate::ids::{ConnectionId, ConnectorId, InvocationId, MasterId, SlotName, TenantId, Timestamp};
 use crate::ports::{
-    BodyRef, Claim, Decision, Directory, Durability, Entry, Filter, Journal, KeyScope, Lease, Plan, Record, Rewrap,
-    SealedBody, SealedSecret, Settlement, StoreResult, Summary, TenantRules, Vault, WrappedKey,
+    BodyRef, Claim, Decision, Directory, Durability, Entry, Filter, Granted, Journal, KeyScope, Lease, Plan, Record,
+    Rewrap, SealedBody, SealedSecret, Settlement, StoreResult, Summary, TenantRules, Vault, WrappedKey,
 };
 
 /// Rounds of the thread without anybody coming to a gate, after which those that are elsewhere are taken to wait there.
@@ -334,7 +334,7 @@ impl<P: Directory> Directory for Turns<P> {
         self.turn("directory.grant", self.port.grant(tenant, connection)).await
     }
 
-    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<(Connection, Option<Grant>)> {
+    async fn granted(&self, tenant: &TenantId, id: &ConnectionId) -> StoreResult<Granted> {
         self.turn("directory.granted", self.port.granted(tenant, id)).await
     }
 

@@ -27,9 +27,9 @@ impl Accounts {
     /// A value, if there is one.
     pub async fn setting(&self, key: &str) -> StoreResult<Option<String>> {
         let key = key.to_owned();
-        let read = self.db.read(move |db| {
+        let read = self.db.look(move |db| {
             let mut sql = db.prepare_cached("SELECT value FROM settings WHERE key = ?")?;
-            Ok(sql.query_row([key], |row| row.get(0)).optional()?)
+            Ok(sql.query_row([&key], |row| row.get(0)).optional()?)
         });
         Ok(read.await?)
     }

@@ -9,11 +9,12 @@ use crate::audit;
 type Step = (&'static str, fn(&Connection) -> Outcome<()>);
 
 /// What leads from format `i` to format `i + 1`: statements, then what SQL cannot say. Only ever added to.
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     (include_str!("1.sql"), |_| Ok(())),
     (include_str!("2.sql"), |_| Ok(())),
     (include_str!("3.sql"), |_| Ok(())),
     (include_str!("4.sql"), audit::begin),
+    (include_str!("5.sql"), |_| Ok(())),
 ];
 
 /// "SLLY": tells our files from other SQLite databases.

@@ -16,18 +16,18 @@ const REDATED: u64 = 60 * 60 * 1000;
 /// is kept: there is no key that opens it.
 pub(super) fn bodies(db: &Connection, connection: Option<i64>, now: Timestamp, bodies: &[SealedBody]) -> Outcome<()> {
     let Some(connection) = connection else { return Ok(()) };
-    let sql = "INSERT INTO bodies (connection, hash, kept, nonce, ciphertext) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (connection, hash) DO UPDATE SET kept = excluded.kept WHERE kept + ?6 < excluded.kept";
+    let sql = "INSERT INTO bodies (connection, hash, kept, packed, nonce, ciphertext) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (connection, hash) DO UPDATE SET kept = excluded.kept WHERE kept + ?7 < excluded.kept";
     let mut sql = db.prepare_cached(sql)?;
-    for SealedBody { of, nonce, ciphertext } in bodies {
-        sql.execute(params![connection, short(&of.hash), now.0, nonce, ciphertext, REDATED])?;
+    for SealedBody { of, packed, nonce, ciphertext } in bodies {
+        sql.execute(params![connection, short(&of.hash), now.0, packed, nonce, ciphertext, REDATED])?;
     }
     Ok(())
 }
 
-/// A hash as it is stored: 64 hex digits as 32 bytes, anything else as it is.
+/// A hash as it is stored: 32 or 64 hex digits as bytes, anything else as it is.
 pub(super) fn short(hash: &str) -> Vec<u8> {
-    let decoded = if hash.len() == 64 { hex::decode(hash).ok() } else { None };
+    let decoded = if matches!(hash.len(), 32 | 64) { hex::decode(hash).ok() } else { None };
     decoded.unwrap_or_else(|| hash.as_bytes().to_vec())
 }
 

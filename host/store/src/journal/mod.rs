@@ -1,8 +1,11 @@
 //! The record of everything that was done.
 
 mod append;
+mod opening;
 mod retain;
 mod show;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,9 +17,11 @@ use sallyport::ports::{
     Settlement, State, StoreResult, Summary,
 };
 
-use crate::db::{Fail, Outcome, json, unword, word};
-use crate::directory::find;
+pub(crate) use opening::Openings;
+
+use crate::db::{Fail, Outcome, unword, word};
 use crate::{Store, audit};
+use opening::Opening;
 
 #[async_trait]
 impl Journal for Store {
@@ -29,52 +34,23 @@ impl Journal for Store {
         millis: u64,
         durability: Durability,
     ) -> StoreResult<Claim> {
-        let (at, plan) = (at.clone(), plan.clone());
         let lease = Lease { fence: Fence::FIRST, until: self.db.now().plus(millis) };
-        let claim = Claim { lease: lease.clone(), state: State::Planned };
+        let claim = Claim { lease: lease.clone(), state: State::Planned, length: 1 };
         let what = format!("the beginning of invocation {}", at.invocation);
-        let work = move |db: &Connection| {
-            let place = find(db, at.tenant(), &at.connection)?.key;
-            let sql = "INSERT INTO invocations (id, tenant, connection, caller, subject, connector, standing, length,
-                    state, planned, changed, fence, until)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING";
-            let added = db.prepare_cached(sql)?.execute(params![
-                at.invocation.as_str(),
-                at.tenant().as_str(),
-                at.connection.as_str(),
-                json(&at.caller)?,
-                at.caller.subject.as_str(),
-                plan.connector.as_str(),
-                json(&plan.standing)?,
-                word(&State::Planned)?,
-                when.0,
-                lease.fence.0,
-                lease.until.0,
-            ])?;
-            if added == 0 {
-                return Err(Fail::conflict(format!("invocation {}", at.invocation), "opened before"));
-            }
-            let row = Row {
-                key: db.last_insert_rowid(),
-                id: at.invocation.clone(),
-                tenant: at.tenant().clone(),
-                connection: at.connection.to_string(),
-                place: Some(place),
-                whose: Some(json(&at.caller)?),
-                length: 0,
-                state: State::Planned,
-                ended: false,
-                hold: None,
-                expires: None,
-                fence: lease.fence.0,
-                until: lease.until.0,
-            };
-            let planned = Entry { seq: 0, at: when, event: Event::Planned(Box::new(plan)) };
-            append::bodies(db, row.place, when, &bodies)?;
-            append::entries(db, &row, &[planned])
+        let (openings, id) = (Arc::clone(&self.openings), at.invocation.clone());
+        openings.add(Opening { at: at.clone(), plan: plan.clone(), when, lease, bodies, entries: Vec::new() })?;
+        let work = move |db: &Connection| match openings.take(&id) {
+            Some(opening) => opening.write(db),
+            None => Err(Fail::other("an invocation's beginning was lost")),
         };
-        self.db.keep(durability, what, work).await?;
-        Ok(claim)
+        match self.db.keep(durability, what, work).await {
+            Ok(()) => Ok(claim),
+            Err(fail) => {
+                // Where it was not even tried, it is still there.
+                drop(self.openings.take(&at.invocation));
+                Err(fail.into())
+            }
+        }
     }
 
     async fn append(
@@ -85,6 +61,13 @@ impl Journal for Store {
         bodies: Vec<SealedBody>,
         durability: Durability,
     ) -> StoreResult<()> {
+        let (entries, bodies) = match durability {
+            Durability::Deferred => match self.openings.extend(at, first, entries, bodies)? {
+                Some(given_back) => given_back,
+                None => return Ok(()),
+            },
+            Durability::Eventual | Durability::Flushed => (entries, bodies),
+        };
         let (at, now) = (at.clone(), self.db.now());
         let what = format!("entries of invocation {} from {first}", at.invocation);
         let work = move |db: &Connection| {
@@ -110,7 +93,7 @@ impl Journal for Store {
             let lease = Lease { fence: Fence(row.fence + 1), until: now.plus(millis) };
             let sql = "UPDATE invocations SET fence = ?, until = ? WHERE key = ?";
             db.prepare_cached(sql)?.execute(params![lease.fence.0, lease.until.0, row.key])?;
-            Ok(Claim { lease, state: row.state })
+            Ok(Claim { lease, state: row.state, length: row.length })
         });
         Ok(write.await?)
     }
@@ -215,6 +198,17 @@ impl Journal for Store {
         self.db.caught_up().await?;
         // A replay asks for one after the other: where it is asked, not by way of another thread.
         Ok(self.db.look(move |db| show::body(db, &tenant, &connection, &of)).await?)
+    }
+
+    async fn bodies(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        of: &[BodyRef],
+    ) -> StoreResult<Vec<SealedBody>> {
+        let (tenant, connection, of) = (tenant.clone(), connection.clone(), of.to_vec());
+        self.db.caught_up().await?;
+        Ok(self.db.read(move |db| show::bodies(db, &tenant, &connection, &of)).await?)
     }
 }
 

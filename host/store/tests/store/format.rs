@@ -1,6 +1,6 @@
 //! Formats on disk: a directory of each one is opened for ever.
 //!
-//! `tests/data/format-4` was written by [`write_sample`]. For a new format, run this module's tests with
+//! `tests/data/format-5` was written by [`write_sample`]. For a new format, run this module's tests with
 //! `SALLYPORT_KEEP_SAMPLE=<an empty folder>` and check in what is there then, beside the earlier ones.
 
 use std::collections::BTreeMap;
@@ -148,7 +148,8 @@ async fn write_sample(store: &Store) {
 
     let mut at = authority(&drive.id);
     (at.invocation, at.fence, at.caller) = (InvocationId::new("inv-1"), Fence(1), ann.clone());
-    let bodies = vec![SealedBody { of: body(), nonce: vec![1; 24], ciphertext: b"sealed".to_vec() }];
+    let plain = SealedBody { of: body(), packed: false, nonce: vec![1; 24], ciphertext: b"sealed".to_vec() };
+    let bodies = vec![plain, packed()];
     store.open(&at, &crate::journal::plan(), bodies, Timestamp(100), 60_000, Durability::Eventual).await.unwrap();
     store.append(&at, 1, events(), Vec::new(), Durability::Flushed).await.unwrap();
     Conversations::record(store, &ann, &turn()).await.unwrap();
@@ -168,6 +169,12 @@ fn grant() -> Grant {
 
 fn body() -> BodyRef {
     BodyRef { hash: "hash".into(), size: 3 }
+}
+
+/// One that was made smaller, under a name as the runtime makes it.
+fn packed() -> SealedBody {
+    let of = BodyRef { hash: "5a".repeat(16), size: 3 };
+    SealedBody { of, packed: true, nonce: vec![2; 24], ciphertext: b"smaller".to_vec() }
 }
 
 fn events() -> Vec<Entry> {
@@ -286,10 +293,16 @@ async fn a_sample_holds_something_of_everything() {
         copy(&folder.path().join("connectors"), &kept.join("connectors"));
     }
     let store = Store::open(folder.path()).unwrap();
+    check_format_5(&store).await;
     check_format_4(&store).await;
     check_format_3(&store).await;
     check_format_2(&store).await;
     check_sample(&store).await;
+}
+
+async fn check_format_5(store: &Store) {
+    let packed = packed();
+    assert_eq!(store.body(&tenant(), &ConnectionId::new("drive"), &packed.of).await.unwrap(), packed);
 }
 
 /// The key that signed the sample's chains.
@@ -350,6 +363,36 @@ async fn a_directory_of_format_2_is_opened() {
 }
 
 #[tokio::test]
+async fn a_directory_of_format_5_is_opened() {
+    let (_folder, store) = kept(5);
+    check_format_5(&store).await;
+    check_format_4(&store).await;
+    check_format_3(&store).await;
+    check_format_2(&store).await;
+    check_sample(&store).await;
+}
+
+#[tokio::test]
+async fn bodies_whose_names_stood_there_as_digits_are_found_by_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sallyport.db");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-4/sallyport.db");
+    fs::copy(kept, &file).unwrap();
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let (short, long) = ("0f".repeat(16), "3a".repeat(32));
+    let add = "INSERT INTO bodies (connection, hash, kept, nonce, ciphertext) VALUES (1, ?, 1, x'01', ?)";
+    db.execute(add, rusqlite::params![short.as_bytes(), b"short"]).unwrap();
+    db.execute(add, rusqlite::params![hex::decode(&long).unwrap(), b"long"]).unwrap();
+    drop(db);
+    let store = Store::open(folder.path()).unwrap();
+    for (hash, ciphertext) in [(short, &b"short"[..]), (long, b"long")] {
+        let of = BodyRef { hash, size: 9 };
+        let found = store.body(&tenant(), &ConnectionId::new("drive"), &of).await.unwrap();
+        assert_eq!((&found.ciphertext[..], found.packed), (ciphertext, false), "{of:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_directory_of_format_4_is_opened() {
     let (_folder, store) = kept(4);
     check_format_4(&store).await;
@@ -374,7 +417,7 @@ fn a_newer_format_is_left_alone() {
     let db = rusqlite::Connection::open(folder.path().join("sallyport.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 4 })), "{refused:?}");
+    assert!(matches!(refused, OpenError::Store(StoreError::Newer { found: 99, known: 5 })), "{refused:?}");
     let tenants: u64 = db.query_row("SELECT count(*) FROM tenants", [], |row| row.get(0)).unwrap();
     assert_eq!(tenants, 0);
 }

@@ -13,7 +13,8 @@ use sallyport::ports::{
 use crate::given::{Given, authority, tenant};
 
 pub(crate) fn body(name: &str) -> SealedBody {
-    SealedBody { of: BodyRef { hash: name.into(), size: 3 }, nonce: vec![1; 24], ciphertext: name.as_bytes().to_vec() }
+    let (of, ciphertext) = (BodyRef { hash: name.into(), size: 3 }, name.as_bytes().to_vec());
+    SealedBody { of, packed: false, nonce: vec![1; 24], ciphertext }
 }
 
 pub(crate) fn plan() -> Plan {
@@ -284,4 +285,74 @@ impl Claims for sallyport_store::Store {
     async fn release_claim(&self, at: &Authority) -> Result<(), StoreError> {
         Journal::release(self, at).await
     }
+}
+
+/// With a read's durability a call may be over before its beginning is written.
+#[tokio::test]
+async fn what_follows_a_beginning_is_judged_before_that_is_written() {
+    let given = Given::new().await;
+    let mut at = authority(&given.connection("trello", "s1", Owner::Workspace).await.at.connection);
+    at.invocation = InvocationId::fresh();
+    let links = given.rows("audit");
+    // The writer does not get its turn.
+    let other = rusqlite::Connection::open(given.folder.path().join("sallyport.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let bodies = vec![body("arguments")];
+    let claim = given.store.open(&at, &plan(), bodies, Timestamp(100), 60_000, Durability::Deferred).await.unwrap();
+    at.fence = claim.lease.fence;
+    let append = async |at: &Authority, seq, event, bodies| {
+        given.store.append(at, seq, vec![entry(seq, event)], bodies, Durability::Deferred).await
+    };
+    let end = || Event::Ended(End::Succeeded { output: None });
+    let older = Authority { fence: Default::default(), ..at.clone() };
+    let mut theirs = at.clone();
+    theirs.caller.tenant = TenantId::new("other");
+    append(&at, 1, STARTED, vec![body("asked")]).await.unwrap();
+    assert!(matches!(append(&at, 1, end(), Vec::new()).await, Err(StoreError::Conflict { .. })), "again");
+    assert!(matches!(append(&at, 3, end(), Vec::new()).await, Err(StoreError::Conflict { .. })), "a gap");
+    assert!(matches!(append(&older, 2, end(), Vec::new()).await, Err(StoreError::Conflict { .. })), "an older fence");
+    assert!(matches!(append(&theirs, 2, end(), Vec::new()).await, Err(StoreError::NotFound { .. })));
+    append(&at, 2, end(), vec![body("answer")]).await.unwrap();
+    assert!(matches!(append(&at, 3, end(), Vec::new()).await, Err(StoreError::Conflict { .. })), "it has ended");
+    let opened = given.store.open(&at, &plan(), Vec::new(), Timestamp(100), 60_000, Durability::Deferred).await;
+    assert!(matches!(opened, Err(StoreError::Conflict { .. })), "opened before");
+    assert_eq!((given.rows("invocations"), given.rows("entries")), (0, 0), "nothing is written yet");
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let record = given.store.record(&tenant(), &at.invocation).await.unwrap();
+    let events: Vec<_> = record.entries.iter().map(|entry| (entry.seq, State::after(&entry.event))).collect();
+    assert_eq!(events, [(0, Some(State::Planned)), (1, Some(State::Running)), (2, Some(State::Succeeded))]);
+    assert_eq!(record.caller, at.caller);
+    assert_eq!(given.rows("audit") - links, 3, "each entry has its link");
+    for name in ["arguments", "asked", "answer"] {
+        given.store.body(&tenant(), &at.connection, &body(name).of).await.unwrap();
+    }
+    let again = given.store.open(&at, &plan(), Vec::new(), Timestamp(100), 60_000, Durability::Eventual).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "opened before");
+}
+
+#[tokio::test]
+async fn bodies_are_found_together_wherever_they_lie() {
+    let given = Given::new().await;
+    let at = opened(&given).await;
+    let own = |from: u32, to: u32| (from..to).map(|number| body(&format!("b{number}"))).collect::<Vec<_>>();
+    let keep = async |at: &Authority, seq, bodies| {
+        given.store.append(at, seq, vec![entry(seq, STARTED)], bodies, Durability::Eventual).await.unwrap();
+    };
+    keep(&at, 1, own(0, 20)).await;
+    let stream = given.connection("other", "s2", Owner::Workspace).await;
+    let theirs = reopened(&given, &stream.at.connection).await;
+    // Another connection's, one of which has a name of ours.
+    keep(&theirs, 1, own(15, 40)).await;
+    keep(&at, 2, own(20, 60)).await;
+
+    let asked: Vec<BodyRef> = [55, 3, 4, 21, 0, 99, 15, 3].map(|number| body(&format!("b{number}")).of).into();
+    let mut found = given.store.bodies(&tenant(), &at.connection, &asked).await.unwrap();
+    found.sort_by(|a, b| a.of.hash.cmp(&b.of.hash));
+    assert_eq!(found, ["b0", "b15", "b21", "b3", "b4", "b55"].map(body), "each once, and not what is not there");
+    let all: Vec<BodyRef> = own(0, 60).into_iter().map(|body| body.of).collect();
+    assert_eq!(given.store.bodies(&tenant(), &at.connection, &all).await.unwrap().len(), 60);
+    assert_eq!(given.store.bodies(&tenant(), &theirs.connection, &all).await.unwrap().len(), 25);
+    let absent = given.store.bodies(&TenantId::new("elsewhere"), &at.connection, &all).await;
+    assert!(matches!(absent, Err(StoreError::NotFound { .. })), "another tenant's connection");
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sallyport::connection::{Constraints, Grant, Owner, Setting};
+use sallyport::connection::{ConnectionState, Constraints, Grant, Owner, Setting};
 use sallyport::ids::{
     CapabilityId, ConnectionId, ConnectorId, Digest, GrantId, MasterId, SlotName, SourceId, SubjectId, TenantId,
     Timestamp,
 };
 use sallyport::ports::{
-    Catalog, Directory, Installed, KeyScope, Rewrap, SealedSecret, SecretState, StoreError, Vault, WrappedKey,
+    Catalog, Directory, Granted, Installed, KeyScope, Rewrap, SealedSecret, SecretState, StoreError, Vault, WrappedKey,
 };
 
 use crate::given::{Given, connection, tenant};
@@ -337,4 +337,52 @@ impl Listed for sallyport_store::Store {
     async fn list_installed(&self) -> Vec<Installed> {
         Catalog::list(self).await.unwrap()
     }
+}
+
+#[tokio::test]
+async fn what_calls_look_up_is_at_once_what_another_process_made_of_it() {
+    let given = Given::new().await;
+    let (here, there) = (&given.store, given.another());
+    let (id, one, two) = (ConnectionId::new("drive"), trello("0.1.0", b"one"), trello("0.2.0", b"two"));
+    let mut own = connection("drive", "s1", Owner::Workspace);
+    own.connector = one.connector.clone();
+    there.put_connection(&own).await.unwrap();
+    let bare = Granted { connection: own.clone(), grant: None, live: None };
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap(), bare);
+    let other = here.granted(&TenantId::new("other"), &id).await;
+    assert!(matches!(other, Err(StoreError::NotFound { .. })), "known here, and of another tenant");
+
+    let grant = |setting| Grant {
+        id: GrantId::fresh(),
+        tenant: tenant(),
+        connection: id.clone(),
+        capabilities: BTreeMap::from([(CapabilityId::new("files.read").unwrap(), setting)]),
+        constraints: Constraints::default(),
+        by: SubjectId::new("ann"),
+        at: Timestamp(3),
+    };
+    for setting in [Setting::Auto, Setting::Ask, Setting::Deny] {
+        let grant = grant(setting);
+        there.put_grant(&grant).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(here.granted(&tenant(), &id).await.unwrap().grant.as_ref(), Some(&grant));
+        }
+    }
+    there.revoke_grant(&tenant(), &id).await.unwrap();
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap(), bare);
+    there.set_state(&tenant(), &id, ConnectionState::Revoked, Some("it was taken back")).await.unwrap();
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap().connection.state, ConnectionState::Revoked);
+    (own.account, own.account_name) = ("u2".into(), "Another".into());
+    there.put_connection(&own).await.unwrap();
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap().connection.account, "u2");
+
+    there.install(&one, b"one", None).await.unwrap();
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap().live.as_ref(), Some(&one));
+    there.install(&two, b"two", Some(&one.digest)).await.unwrap();
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap().live.as_ref(), Some(&two));
+    assert!(there.remove(&two.connector, &two.digest).await.unwrap());
+    assert_eq!(here.granted(&tenant(), &id).await.unwrap().live, None);
+
+    there.remove_connection(&tenant(), &id).await.unwrap();
+    assert!(matches!(here.granted(&tenant(), &id).await, Err(StoreError::NotFound { .. })));
 }

@@ -11,7 +11,7 @@ use sallyport::ids::{
     ConnectionId, ConnectorId, InvocationId, MasterId, SlotName, SourceId, StreamId, TenantId, Timestamp,
 };
 use sallyport::ports::{
-    Batch, BodyRef, Bucket, Claim, Committed, Decision, Directory, Durability, Entry, Filter, Finish, Journal,
+    Batch, BodyRef, Bucket, Claim, Committed, Decision, Directory, Durability, Entry, Filter, Finish, Granted, Journal,
     KeyScope, Lease, Limiter, Plan, PullState, Record, Rewrap, SealedBody, SealedSecret, Settlement, Sink, StoreResult,
     Summary, TenantRules, Vault, WrappedKey,
 };
@@ -103,7 +103,7 @@ counted! { Directory {
     remove_connection(tenant: &TenantId, id: &ConnectionId) -> ();
     put_grant(grant: &Grant) -> ();
     grant(tenant: &TenantId, connection: &ConnectionId) -> Option<Grant>;
-    granted(tenant: &TenantId, id: &ConnectionId) -> (Connection, Option<Grant>);
+    granted(tenant: &TenantId, id: &ConnectionId) -> Granted;
     revoke_grant(tenant: &TenantId, connection: &ConnectionId) -> ();
     any_grant(connector: &ConnectorId) -> bool;
     writes_since(tenant: &TenantId, connection: &ConnectionId, from: Timestamp) -> u32;
