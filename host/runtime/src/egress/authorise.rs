@@ -32,7 +32,8 @@ pub struct Authorised {
     body: Bytes,
     parts: Option<usize>,
     texts: Vec<String>,
-    route: Route,
+    /// Which of the manifest's capabilities, and which of its routes.
+    route: (usize, usize),
     params: Params,
     parameters: Parameters,
     capability: CapabilityId,
@@ -73,6 +74,9 @@ pub(super) fn authorise(registry: &Registry, live: &Live, request: Request) -> R
         return Err(Refusal::Parameters(why.map_or_else(String::new, |why| why.to_string())));
     };
     let slot = slot(capability, route, live, &url.origin, request.slot.as_deref())?;
+    let capability_at = manifest.capabilities.iter().position(|own| std::ptr::eq(own, *capability));
+    let route_at = capability.routes.iter().position(|own| std::ptr::eq(own, *route));
+    let route = capability_at.zip(route_at).expect("the candidates are the manifest's own");
     let texts = texts(&parameters, &read.texts);
     Ok(Authorised {
         live: live.clone(),
@@ -81,7 +85,7 @@ pub(super) fn authorise(registry: &Registry, live: &Live, request: Request) -> R
         body: read.body,
         parts: read.parts,
         texts,
-        route: (*route).clone(),
+        route,
         params: params.clone(),
         capability: capability.id.clone(),
         access: capability.access,
@@ -292,10 +296,16 @@ fn strings(value: &Value, into: &mut Vec<String>) {
 }
 
 impl Authorised {
+    fn rule(&self) -> &Route {
+        let (capability, route) = self.route;
+        // They were positions in this very manifest, which nobody can change.
+        &self.live.manifest().capabilities[capability].routes[route]
+    }
+
     /// The template of the route that allows it.
     #[must_use]
     pub fn route(&self) -> &str {
-        self.route.template.as_str()
+        self.rule().template.as_str()
     }
 
     /// The capability that the route belongs to.
@@ -315,25 +325,25 @@ impl Authorised {
     pub fn repeat(&self) -> Repeat {
         let keyed = |key: &RepeatKey| match &key.parameter {
             // Without the key in it, this request is like any other.
-            Some(path) => path.find(&self.route.judged(&self.parameters)).iter().any(|value| !value.is_null()),
+            Some(path) => path.find(&self.rule().judged(&self.parameters)).iter().any(|value| !value.is_null()),
             None => key.header.is_some(),
         };
-        match self.route.repeat {
-            Repeat::Key if !self.route.repeat_key.as_ref().is_some_and(keyed) => Repeat::Never,
+        match self.rule().repeat {
+            Repeat::Key if !self.rule().repeat_key.as_ref().is_some_and(keyed) => Repeat::Never,
             repeat => repeat,
         }
     }
 
     /// What makes a repetition harmless.
     pub(super) fn repeat_key(&self) -> Option<&RepeatKey> {
-        self.route.repeat_key.as_ref().filter(|_| self.route.repeat == Repeat::Key)
+        self.rule().repeat_key.as_ref().filter(|_| self.rule().repeat == Repeat::Key)
     }
 
     /// Every value that names a place, with what holds it (`idBoard`, `{id}`): in a later write of an invocation each must
     /// be known already.
     #[must_use]
     pub fn bind_values(&self) -> Vec<(String, String)> {
-        self.route.bound(&self.params, &self.parameters).into_iter().map(|bound| (bound.place, bound.value)).collect()
+        self.rule().bound(&self.params, &self.parameters).into_iter().map(|bound| (bound.place, bound.value)).collect()
     }
 
     /// Every string that query and body carry as values, file names included; bytes that are no text are told by their

@@ -9,6 +9,8 @@ use crate::host::{Answer, Failed, Got};
 use crate::recording::{Asked, Content, Part};
 
 const VERSION: u8 = 1;
+/// Bytes of most heads.
+const HEAD: usize = 512;
 
 /// Reads [`request`]; `None` if it is of another version, or none.
 pub(crate) fn read_request(bytes: &[u8]) -> Option<Asked> {
@@ -130,12 +132,11 @@ pub(crate) fn read_answer(bytes: Vec<u8>) -> Option<Answer> {
 }
 
 fn frame(head: &impl Serialize, bodies: &[&[u8]]) -> Vec<u8> {
-    let head = serde_json::to_vec(head).expect("heads have string keys and no value that JSON lacks");
-    let length = u32::try_from(head.len()).expect("a head comes from one host call, which takes 8 MiB");
-    let mut bytes = Vec::with_capacity(5 + head.len() + bodies.iter().map(|body| body.len()).sum::<usize>());
-    bytes.push(VERSION);
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(head);
+    let mut bytes = Vec::with_capacity(HEAD + bodies.iter().map(|body| body.len()).sum::<usize>());
+    bytes.extend([VERSION, 0, 0, 0, 0]);
+    serde_json::to_writer(&mut bytes, head).expect("heads have string keys and no value that JSON lacks");
+    let length = u32::try_from(bytes.len() - 5).expect("a head comes from one host call, which takes 8 MiB");
+    bytes[1..5].copy_from_slice(&length.to_le_bytes());
     bodies.iter().for_each(|body| bytes.extend_from_slice(body));
     bytes
 }

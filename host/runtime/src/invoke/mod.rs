@@ -10,6 +10,7 @@ mod connect;
 mod decide;
 mod detached;
 mod execute;
+mod fetched;
 mod gate;
 mod health;
 mod identify;

@@ -1,6 +1,5 @@
 //! Going on after an approval, or after a crash.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use sallyport_pack::route::Repeat;
@@ -10,7 +9,7 @@ use crate::caller::Caller;
 use crate::decider::Decider;
 use crate::error::InvokeError;
 use crate::ids::{InvocationId, TenantId};
-use crate::ports::{BodyRef, Durability, Event, Plan, Record, SealedBody, Standing, State, StoreError, WriteSummary};
+use crate::ports::{Durability, Event, Plan, Record, Standing, State, StoreError, WriteSummary};
 use crate::runtime::Runtime;
 use crate::tool::{Done, Outcome};
 
@@ -18,6 +17,7 @@ use super::bounds::Bounds;
 use super::decide::not_waiting;
 use super::detached::detached;
 use super::execute::end;
+use super::fetched::Fetched;
 use super::gate::Gate;
 use super::prepare::Bench;
 use super::proposal::state_of;
@@ -26,12 +26,6 @@ use super::tool::ToolRun;
 use super::words::Words;
 use super::writer::Writer;
 use super::{Stop, Trace};
-
-/// Bytes of bodies that are fetched before a replay begins.
-const FETCHED: u64 = 8 << 20;
-
-/// Bodies by their names.
-pub(super) type Fetched = HashMap<String, SealedBody>;
 
 impl Runtime {
     /// Carries out an approved invocation, up to its end or its next hold; after a crash, goes on with one that was approved.
@@ -79,9 +73,10 @@ impl Runtime {
         if matches!(state, State::Planned | State::Held) || state.is_final() {
             return Err(not_waiting(state));
         }
-        // What a replay will want is looked for while the claim is made.
+        // What a replay will want is looked for, and the record gone through, while the claim is made.
         let claimed = services.journal.claim(&tenant, &id, self.lease());
-        let (claimed, fetched) = tokio::join!(claimed, self.fetch(&record));
+        let meanwhile = async { (self.fetch(&record).await, Recorded::of(&record)) };
+        let (claimed, (fetched, mut recorded)) = tokio::join!(claimed, meanwhile);
         let claim = match claimed {
             Ok(claim) => claim,
             Err(StoreError::Held { millis, .. }) => {
@@ -96,6 +91,7 @@ impl Runtime {
         // What counts is the record as it was when the claim was made. Entries are only ever added: as many are the same.
         if record.entries.len() as u64 != claim.length {
             record = services.journal.record(&tenant, &id).await?;
+            recorded = Recorded::of(&record);
         }
         let at = Authority {
             caller: record.caller.clone(),
@@ -103,7 +99,7 @@ impl Runtime {
             invocation: record.invocation.clone(),
             fence: claim.lease.fence,
         };
-        match self.prepare_resume(&record, fetched, &at).await {
+        match self.prepare_resume(&record, recorded, fetched, &at).await {
             Ok(run) => self.run_tool(run).await,
             Err(error) => {
                 self.end_with(&record, &at, &error).await?;
@@ -112,36 +108,19 @@ impl Runtime {
         }
     }
 
-    /// The arguments and the answers of a record, at once: to ask for each takes longer than everything else about it. What
-    /// is not among them is asked for when it is wanted.
-    async fn fetch(&self, record: &Record) -> Fetched {
-        let mut bytes = 0;
-        let named = record.entries.iter().filter_map(|entry| match &entry.event {
-            Event::Planned(plan) => plan.arguments.as_ref(),
-            Event::Call { answer, .. } => Some(answer),
-            Event::Write { answer, .. } => answer.as_ref(),
-            _ => None,
-        });
-        let within = named.filter(|of| of.size > 0).take_while(|of| {
-            bytes += of.size;
-            bytes <= FETCHED
-        });
-        let wanted: Vec<BodyRef> = within.cloned().collect();
-        if wanted.is_empty() {
-            return Fetched::new();
-        }
-        let found = self.services().journal.bodies(&record.tenant, &record.connection, &wanted).await;
-        found.unwrap_or_default().into_iter().map(|body| (body.of.hash.clone(), body)).collect()
-    }
-
     /// Everything that the approval covers must be as it was.
-    async fn prepare_resume(&self, record: &Record, fetched: Fetched, at: &Authority) -> Result<ToolRun, InvokeError> {
+    async fn prepare_resume(
+        &self,
+        record: &Record,
+        recorded: Recorded,
+        mut fetched: Fetched,
+        at: &Authority,
+    ) -> Result<ToolRun, InvokeError> {
         let services = self.services();
         let planned = plan(record).ok_or_else(|| InvokeError::Host("the record has no plan".into()))?;
         let Standing::Tool { tool } = &planned.standing else {
             return Err(InvokeError::Host("only tool calls are resumed".into()));
         };
-        let recorded = Recorded::of(record);
         if let Some(write) = recorded.in_doubt()
             && !self.may_repeat(planned, &write).await
         {
@@ -163,8 +142,8 @@ impl Runtime {
         }
         let key = services.keyring.journal_key(at.tenant(), &at.connection).await.map_err(Stop::from)?;
         let of = planned.arguments.as_ref().ok_or_else(|| void("the arguments"))?;
-        let arguments = match fetched.get(&of.hash) {
-            Some(body) => key.open(body).map_err(Stop::from)?,
+        let arguments = match fetched.get(of).await {
+            Some(plain) => plain,
             None => self.open(record, of).await?,
         };
         let arguments = String::from_utf8(arguments).map_err(|_| void("the arguments"))?;

@@ -16,9 +16,9 @@ use crate::host::{Answer, Failed, read_authorised};
 use crate::ids::Timestamp;
 use crate::ports::{BodyRef, Divergence, Durability, Effect, EffectState, End, Event, Plan, WriteSummary};
 
+use super::fetched::Fetched;
 use super::gate::{Gate, Ruling};
 use super::recorded::{Made, Recorded};
-use super::resume::Fetched;
 use super::writer::Writer;
 use super::{Services, Stop, codec};
 
@@ -62,7 +62,7 @@ impl Trace {
             in_flight: None,
             recording: plan.recording,
             diverged: None,
-            fetched: Fetched::new(),
+            fetched: Fetched::default(),
         }
     }
 
@@ -461,12 +461,9 @@ impl Trace {
         Ok(())
     }
 
-    async fn open(&self, of: &BodyRef) -> Result<Vec<u8>, Stop> {
-        if of.size == 0 {
-            return Ok(Vec::new());
-        }
-        if let Some(body) = self.fetched.get(&of.hash) {
-            return Ok(self.writer.key().open(body)?);
+    async fn open(&mut self, of: &BodyRef) -> Result<Vec<u8>, Stop> {
+        if let Some(plain) = self.fetched.get(of).await {
+            return Ok(plain);
         }
         let (tenant, connection) = (&self.connection.tenant, &self.connection.id);
         let body = self.services.journal.body(tenant, connection, of).await?;

@@ -182,8 +182,12 @@ impl Journal for Store {
     }
 
     async fn record(&self, tenant: &TenantId, invocation: &InvocationId) -> StoreResult<Record> {
-        let (tenant, invocation) = (tenant.clone(), invocation.clone());
         self.db.caught_up().await?;
+        let (own, id) = (tenant.clone(), invocation.clone());
+        if let Some(short) = self.db.look(move |db| show::short_record(db, &own, &id)).await? {
+            return Ok(short);
+        }
+        let (tenant, invocation) = (tenant.clone(), invocation.clone());
         Ok(self.db.read(move |db| show::record(db, &tenant, &invocation)).await?)
     }
 
@@ -208,7 +212,9 @@ impl Journal for Store {
     ) -> StoreResult<Vec<SealedBody>> {
         let (tenant, connection, of) = (tenant.clone(), connection.clone(), of.to_vec());
         self.db.caught_up().await?;
-        Ok(self.db.read(move |db| show::bodies(db, &tenant, &connection, &of)).await?)
+        let few = of.len() <= show::FEW && of.iter().map(|of| of.size).sum::<u64>() <= show::SMALL;
+        let find = move |db: &Connection| show::bodies(db, &tenant, &connection, &of);
+        Ok(if few { self.db.look(find).await? } else { self.db.read(find).await? })
     }
 }
 

@@ -13,13 +13,40 @@ use crate::db::{Fail, Outcome, unjson, unword, word};
 /// Invocations listed where the filter does not say how many.
 const LISTED: u32 = 100;
 
+/// So many entries are read, and so many bodies found, where they are asked for: in about the time that it takes to have
+/// another thread do it.
+pub(super) const FEW: usize = 256;
+/// And so many bytes of bodies.
+pub(super) const SMALL: u64 = 1 << 20;
+
 pub(super) fn record(db: &Connection, tenant: &TenantId, id: &InvocationId) -> Outcome<Record> {
-    let sql = "SELECT key, connection, caller FROM invocations WHERE id = ? AND tenant = ?";
-    let found: Option<(i64, String, String)> = db
-        .prepare_cached(sql)?
-        .query_row([id.as_str(), tenant.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let (key, connection, caller) = found.ok_or_else(|| Fail::not_found(format!("invocation {id}")))?;
+    entries_of(db, tenant, id, find(db, tenant, id)?)
+}
+
+/// A record of few entries; nothing where there are more.
+pub(super) fn short_record(db: &Connection, tenant: &TenantId, id: &InvocationId) -> Outcome<Option<Record>> {
+    let found = find(db, tenant, id)?;
+    if found.length > FEW { Ok(None) } else { entries_of(db, tenant, id, found).map(Some) }
+}
+
+struct Found {
+    key: i64,
+    connection: String,
+    caller: String,
+    length: usize,
+}
+
+fn find(db: &Connection, tenant: &TenantId, id: &InvocationId) -> Outcome<Found> {
+    let sql = "SELECT key, connection, caller, length FROM invocations WHERE id = ? AND tenant = ?";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Found { key: row.get(0)?, connection: row.get(1)?, caller: row.get(2)?, length: row.get(3)? })
+    };
+    let found = db.prepare_cached(sql)?.query_row([id.as_str(), tenant.as_str()], read).optional()?;
+    found.ok_or_else(|| Fail::not_found(format!("invocation {id}")))
+}
+
+fn entries_of(db: &Connection, tenant: &TenantId, id: &InvocationId, found: Found) -> Outcome<Record> {
+    let Found { key, connection, caller, .. } = found;
     let mut sql = db.prepare_cached("SELECT seq, at, event FROM entries WHERE invocation = ? ORDER BY seq")?;
     let rows = sql.query_map([key], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
     let entry = |(seq, at, event): (u64, u64, String)| Ok(Entry { seq, at: Timestamp(at), event: unjson(&event)? });
