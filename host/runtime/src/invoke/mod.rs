@@ -51,4 +51,5 @@ pub(crate) use services::{Counting, Services};
 pub(crate) use staging::Staging;
 pub(crate) use stop::Stop;
 pub(crate) use sweep::Vanished;
+pub(crate) use tool::checked;
 pub(crate) use trace::Trace;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::audit::Note;
 use crate::authority::{Authority, Fence};
 use crate::caller::Caller;
+use crate::engine::Loaded;
 use crate::error::InvokeError;
 use crate::grants::Live;
 use crate::host::{Bound, State as GuestState, Work};
@@ -252,7 +253,7 @@ impl Runtime {
             (None, Ok(Returned::Output(Ok(output)))) => match (trace.left_over(), trace.gate.first.is_some()) {
                 (Some(message), _) => Err(InvokeError::Diverged { message }),
                 (None, true) => Err(InvokeError::Void { what: "the first write (it is no longer made)".into() }),
-                (None, false) => checked(bench, tool, &output.json).map(|value| (value, output.documents)),
+                (None, false) => checked(&bench.component, tool, &output.json).map(|value| (value, output.documents)),
             },
             (None, Ok(Returned::Output(Err(given)))) => match trace.left_over() {
                 Some(message) => Err(InvokeError::Diverged { message }),
@@ -294,11 +295,11 @@ impl Runtime {
     }
 }
 
-fn checked(bench: &Bench, tool: &ToolName, json: &str) -> Result<Value, InvokeError> {
+/// A tool's result, if it is what the tool's schema says.
+pub(crate) fn checked(component: &Loaded, tool: &ToolName, json: &str) -> Result<Value, InvokeError> {
     let whole = |message: String| InvokeError::Result(vec![crate::Violation { at: String::new(), message }]);
     let value: Value = serde_json::from_str(json).map_err(|error| whole(format!("it is no JSON: {error}")))?;
-    let (_, described) = bench.tool(tool)?;
-    if let Some(schema) = &described.check_output {
+    if let Some(schema) = component.tools.get(tool).and_then(|described| described.check_output.as_ref()) {
         schema.validate(&value).map_err(InvokeError::Result)?;
     }
     Ok(value)

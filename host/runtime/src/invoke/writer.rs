@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     next: u64,
     entries: Vec<Entry>,
     /// As they are: how they are sealed is known when they are handed over.
-    bodies: Vec<Vec<u8>>,
+    bodies: Vec<(BodyRef, Vec<u8>)>,
     gathered: u64,
 }
 
@@ -46,7 +46,7 @@ impl Writer {
         let of = self.key.name(plain);
         self.gathered += of.size;
         if !plain.is_empty() {
-            self.bodies.push(plain.to_vec());
+            self.bodies.push((of.clone(), plain.to_vec()));
         }
         of
     }
@@ -70,11 +70,8 @@ impl Writer {
         let entries = std::mem::take(&mut self.entries);
         let bodies = std::mem::take(&mut self.bodies);
         // Whoever waits for the disk waits longer than packing takes, and what waits for a person may be much and for long.
-        let seal = |plain: Vec<u8>| match durability {
-            Durability::Flushed => self.key.pack(&plain),
-            Durability::Deferred | Durability::Eventual => self.key.seal(&plain),
-        };
-        let bodies = bodies.into_iter().map(seal).collect();
+        let pack = durability == Durability::Flushed;
+        let bodies = bodies.into_iter().map(|(of, plain)| self.key.seal_as(of, &plain, pack)).collect();
         let count = entries.len() as u64;
         self.journal.append(&self.at, self.next, entries, bodies, durability).await?;
         self.next += count;

@@ -8,7 +8,7 @@ use flate2::read::DeflateDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use zeroize::Zeroizing;
 
-use super::sealing::{bind, bind_on, open, seal};
+use super::sealing::{bind, bind_on, open_body, seal_body};
 use super::{DataKey, KeyError, SEALING};
 use crate::ids::{ConnectionId, TenantId};
 use crate::ports::{BodyRef, SealedBody};
@@ -73,8 +73,12 @@ impl JournalKey {
     /// little more than half of it.
     #[must_use]
     pub fn pack(&self, plain: &[u8]) -> SealedBody {
-        let of = self.name(plain);
-        match packed(plain) {
+        self.seal_as(self.name(plain), plain, true)
+    }
+
+    /// [`Self::seal`] or [`Self::pack`] of a body whose name is known.
+    pub(crate) fn seal_as(&self, of: BodyRef, plain: &[u8], pack: bool) -> SealedBody {
+        match Some(plain).filter(|_| pack).and_then(packed) {
             Some(smaller) => self.sealed(of, &smaller, true),
             None => self.sealed(of, plain, false),
         }
@@ -85,17 +89,14 @@ impl JournalKey {
     /// # Errors
     /// [`KeyError::Authentication`] if it was changed, renamed or belongs to another connection.
     pub fn open(&self, body: &SealedBody) -> Result<Vec<u8>, KeyError> {
-        open(&self.seal, &body.nonce, &body.ciphertext, &self.bound(&body.of, body.packed))
-            .and_then(|mut opened| {
-                let opened = std::mem::take(&mut *opened);
-                if body.packed { unpacked(&opened, body.of.size) } else { Some(opened) }
-            })
+        open_body(&self.seal, &body.nonce, &body.ciphertext, &self.bound(&body.of, body.packed))
+            .and_then(|opened| if body.packed { unpacked(&opened, body.of.size) } else { Some(opened) })
             .filter(|plain| plain.len() as u64 == body.of.size)
             .ok_or_else(|| KeyError::Authentication { what: format!("the journal body {}", body.of.hash) })
     }
 
     fn sealed(&self, of: BodyRef, bytes: &[u8], packed: bool) -> SealedBody {
-        let (nonce, ciphertext) = seal(&self.seal, bytes, &self.bound(&of, packed));
+        let (nonce, ciphertext) = seal_body(&self.seal, bytes, &self.bound(&of, packed));
         SealedBody { of, packed, nonce, ciphertext }
     }
 

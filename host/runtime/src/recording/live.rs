@@ -42,7 +42,7 @@ impl Runtime {
         {
             return Err(InvokeError::Host(stop.to_string()).into());
         }
-        let ended = ended(&result);
+        let ended = ended(&bench.component, &run, None, result);
         let emitted = rehearsal.emitted.clone();
         let (calls, _) = rehearsal.calls();
         let recording = Recording {

@@ -15,7 +15,7 @@ use crate::error::InvokeError;
 use crate::grants;
 use crate::host::{Bound, Work};
 use crate::ids::{ConnectionId, Digest, GrantId, InvocationId, SourceId, StreamId, SubjectId, TenantId, Timestamp};
-use crate::invoke::{Ran, Returned, Stop};
+use crate::invoke::{Ran, Returned, Stop, checked};
 use crate::ports::Standing;
 use crate::runtime::Runtime;
 
@@ -83,7 +83,7 @@ impl Runtime {
         let (result, rehearsal) =
             self.rehearse(&component, connection, live, recording.run.clone(), seed, work).await?;
 
-        let ended = ended(&result);
+        let ended = ended(&component, &recording.run, Some(&recording.ended), result);
         let mut parted = Vec::new();
         let emitted = rehearsal.emitted.clone();
         if let Some((call, recorded, asked)) = rehearsal.parted.clone() {
@@ -204,12 +204,10 @@ fn nobodys(recording: &Recording) -> Connection {
     }
 }
 
-/// What came of an export, as a recording has it.
-pub(super) fn ended(result: &Result<Returned, Stop>) -> Value {
-    let failed = |failure: &crate::engine::imports::connector::types::Failure| {
-        let error = crate::invoke::failure(failure.clone());
-        json!({ "failed": { "code": crate::blame::Fault::code(&error), "message": error.to_string() } })
-    };
+/// What came of an export, as a recording has it: a result that the host would refuse, and what the host stopped, as it would
+/// tell its caller of it. What is as `recorded` was judged then.
+pub(super) fn ended(component: &Loaded, run: &Run, recorded: Option<&Value>, result: Result<Returned, Stop>) -> Value {
+    let failed = |error: InvokeError| json!({ "failed": { "code": crate::blame::Fault::code(&error), "message": error.to_string() } });
     match result {
         Ok(Returned::Identity(Ok(found))) => json!({ "identity": {
             "id": found.id, "name": found.name, "email": found.email, "workspace": found.workspace,
@@ -226,8 +224,15 @@ pub(super) fn ended(result: &Result<Returned, Stop>) -> Value {
         } }),
         Ok(Returned::Probed(Ok(presence))) => json!({ "probed": presence.len() }),
         Ok(Returned::Output(Ok(output))) => {
-            let value: Value = serde_json::from_str(&output.json).unwrap_or_else(|_| Value::from(output.json.as_str()));
-            json!({ "output": value })
+            let plain = serde_json::from_str(&output.json).ok().map(|value: Value| json!({ "output": value }));
+            match (plain, run) {
+                (Some(plain), _) if Some(&plain) == recorded => plain,
+                (_, Run::Tool { tool, .. }) => match checked(component, tool, &output.json) {
+                    Ok(value) => json!({ "output": value }),
+                    Err(error) => failed(error),
+                },
+                (_, Run::Identify | Run::Streams | Run::Pull { .. }) => failed(stray()),
+            }
         }
         Ok(
             Returned::Identity(Err(failure))
@@ -235,9 +240,12 @@ pub(super) fn ended(result: &Result<Returned, Stop>) -> Value {
             | Returned::Pulled(Err(failure))
             | Returned::Probed(Err(failure))
             | Returned::Output(Err(failure)),
-        ) => failed(failure),
+        ) => failed(crate::invoke::failure(failure)),
         Err(Stop::Held { .. } | Stop::Void(_)) => json!("held"),
-        Err(Stop::Limit { limit, .. }) => json!({ "stopped": limit.as_str() }),
-        Err(stop) => json!({ "stopped": stop.to_string() }),
+        Err(stop) => failed(stop.into()),
     }
+}
+
+fn stray() -> InvokeError {
+    InvokeError::Host("another export answered".into())
 }

@@ -12,7 +12,7 @@ use crate::connection::Setting;
 use crate::error::InvokeError;
 use crate::fixtures::{self, Answer};
 use crate::ids::StreamId;
-use crate::ports::{Event, Journal as _, State};
+use crate::ports::{Event, Filter, Journal as _, State};
 use crate::recording::{Call, Masks, Parted, Recording, RecordingError, Run};
 use crate::tool::Verdict;
 
@@ -80,6 +80,29 @@ async fn what_waits_for_a_person_plays_up_to_where_it_waits() {
     let played = world.runtime.replay(&recording, connector(&creator().component(), "0.1.0")).await.unwrap();
     assert_eq!((played.parted, played.ended), (Vec::new(), json!("held")));
     assert!(world.reached("POST").is_empty());
+}
+
+/// What somebody sends to a connector's author: the run that went wrong.
+#[tokio::test]
+async fn a_run_that_the_host_refused_or_stopped_plays_to_the_same_end_and_a_mended_one_parts_there() {
+    let read = || Step::Send { method: "GET", url: text(ITEMS), body: Vec::new() };
+    for (wrong, code) in [(Step::Return(text("[1]")), "result-schema-violation"), (Step::Trap, "connector-stopped")] {
+        let guest = Guest::tool(vec![read(), wrong]);
+        let world = World::new(&guest, Setting::Auto, created).await;
+        world.call("list_items", json!({ "name": "Q4" }), Verdict::Allow).await.expect_err("it goes wrong");
+        let all = world.store.list(&ann().tenant, &Filter::default()).await.unwrap();
+        let recording = world.runtime.recording(&ann(), &all[0].invocation).await.unwrap();
+        assert_eq!(recording.ended["failed"]["code"], code);
+
+        let same = world.runtime.replay(&recording, connector(&guest.component(), "0.1.0")).await.unwrap();
+        assert_eq!((same.parted, &same.ended), (Vec::new(), &recording.ended));
+        let mended = Guest::tool(vec![read(), Step::Return(text("{}"))]);
+        let parts = world.runtime.replay(&recording, connector(&mended.component(), "0.2.0")).await.unwrap();
+        assert!(
+            matches!(&parts.parted[..], [Parted::Ended { ended, .. }] if *ended == json!({ "output": {} })),
+            "{parts:?}"
+        );
+    }
 }
 
 #[tokio::test]
