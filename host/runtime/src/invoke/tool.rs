@@ -130,7 +130,12 @@ impl Runtime {
             ask,
             approved: Vec::new(),
             first: None,
-            words: Words::new(&call.arguments, &described.input),
+            // Judged by a write alone.
+            words: if declared.max_writes == 0 {
+                Words::default()
+            } else {
+                Words::new(&call.arguments, &described.input)
+            },
             made: 0,
             opened: false,
         };
