@@ -88,8 +88,7 @@ impl Cache {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(digest.as_str().as_bytes());
         hasher.update(fingerprint.as_bytes());
-        // By all processors: it is half of what loading takes.
-        hasher.update_rayon(code);
+        hasher.update(code);
         *hasher.finalize().as_bytes()
     }
 }
