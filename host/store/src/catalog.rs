@@ -161,11 +161,11 @@ fn installed((id, version, digest, size, at, publisher): Columns) -> Outcome<Ins
     Ok(Installed { connector, version, publisher, digest, size, at: Timestamp(at) })
 }
 
-/// The row of a connector in one of the two tables.
 pub(crate) fn live(db: &Connection, id: &ConnectorId) -> Outcome<Option<Installed>> {
     find(db, "live_connectors", id)
 }
 
+/// The row of a connector in one of the two tables.
 fn find(db: &Connection, table: &str, id: &ConnectorId) -> Outcome<Option<Installed>> {
     let mut sql = db.prepare_cached(&format!("SELECT {COLUMNS} FROM {table} WHERE id = ?"))?;
     sql.query_row([id.as_str()], columns).optional()?.map(installed).transpose()

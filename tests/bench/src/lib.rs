@@ -48,16 +48,23 @@ pub struct Setup {
 }
 
 /// What can be measured by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // each is a word of what `run` tells its progress
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
+    /// A tool's call, sandboxed and journaled, against the same request by reqwest.
     Calls,
+    /// A fresh instance; loading compiled code.
     Engine,
+    /// The egress gate, the search for secrets, guests that spin and guests that want it all.
     Boundary,
+    /// Services that give the token back.
     Canaries,
+    /// Secrets: attached, refreshed.
     Credentials,
+    /// A rotation of the master key.
     Rotation,
+    /// A sync.
     Sync,
+    /// The journal and the audit chain.
     Journal,
 }
 

@@ -231,7 +231,9 @@ pub(super) fn ended(component: &Loaded, run: &Run, recorded: Option<&Value>, res
                     Ok(value) => json!({ "output": value }),
                     Err(error) => failed(error),
                 },
-                (_, Run::Identify | Run::Streams | Run::Pull { .. }) => failed(stray()),
+                (_, Run::Identify | Run::Streams | Run::Pull { .. }) => {
+                    failed(InvokeError::Host("another export answered".into()))
+                }
             }
         }
         Ok(
@@ -244,8 +246,4 @@ pub(super) fn ended(component: &Loaded, run: &Run, recorded: Option<&Value>, res
         Err(Stop::Held { .. } | Stop::Void(_)) => json!("held"),
         Err(stop) => failed(stop.into()),
     }
-}
-
-fn stray() -> InvokeError {
-    InvokeError::Host("another export answered".into())
 }

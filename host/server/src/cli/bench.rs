@@ -1,7 +1,7 @@
 //! `sallyport bench`.
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sallyport_bench::{Figure, Part, Setup};
 
 use super::Global;
@@ -31,43 +31,7 @@ pub struct Options {
     entries: u32,
     /// Measure only this; may be given several times.
     #[arg(long)]
-    only: Vec<Only>,
-}
-
-/// What can be measured by itself.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Only {
-    /// A tool's call, sandboxed and journaled, against the same request by reqwest.
-    Calls,
-    /// A fresh instance; loading compiled code.
-    Engine,
-    /// The egress gate, the search for secrets, guests that spin and guests that want it all.
-    Boundary,
-    /// Services that give the token back.
-    Canaries,
-    /// Secrets: attached, refreshed.
-    Credentials,
-    /// A rotation of the master key.
-    Rotation,
-    /// A sync.
-    Sync,
-    /// The journal and the audit chain.
-    Journal,
-}
-
-impl From<Only> for Part {
-    fn from(only: Only) -> Self {
-        match only {
-            Only::Calls => Self::Calls,
-            Only::Engine => Self::Engine,
-            Only::Boundary => Self::Boundary,
-            Only::Canaries => Self::Canaries,
-            Only::Credentials => Self::Credentials,
-            Only::Rotation => Self::Rotation,
-            Only::Sync => Self::Sync,
-            Only::Journal => Self::Journal,
-        }
-    }
+    only: Vec<Part>,
 }
 
 impl Rows for Figure {
@@ -99,7 +63,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> anyhow::Result<()>
         connections: options.connections as usize,
         held: options.held as usize,
         entries: options.entries as usize,
-        only: options.only.into_iter().map(Part::from).collect(),
+        only: options.only,
     };
     let report = sallyport_bench::run(&setup, &|step| output::progress(&format!("measuring {step}"))).await?;
     output::list(global.output, &report.figures)?;
