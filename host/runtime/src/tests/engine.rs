@@ -150,6 +150,27 @@ fn compiled_code_is_private_and_what_was_touched_is_compiled_anew() {
     }
 }
 
+/// What was verified is what runs, whatever becomes of its file meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn compiled_code_runs_from_a_sealed_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::new(&limits().into()).unwrap();
+    let bytes = connector(&Guest::default().component(), "0.1.0");
+    let cache = Cache::open(folder.path()).unwrap();
+    Loaded::read(&engine, place(&cache), &bytes).unwrap();
+
+    let loaded = cache.load(engine.wasmtime(), &Digest::of(&bytes)).expect("it was kept");
+    let code = loaded.image_range().start as usize;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mapped = maps.lines().find(|line| {
+        let (from, rest) = line.split_once('-').unwrap();
+        let at = |text: &str| usize::from_str_radix(text, 16).unwrap();
+        (at(from)..at(rest.split(' ').next().unwrap())).contains(&code)
+    });
+    assert!(mapped.is_some_and(|line| line.contains("memfd:sallyport-native")), "{mapped:?}");
+}
+
 #[tokio::test]
 async fn a_connection_that_cannot_be_identified_leaves_nothing() {
     let world = World::new(&Guest::default(), Setting::Ask, created).await;
