@@ -1,7 +1,7 @@
 //! One reading of a URL.
 
 use sallyport_pack::route::path_segments;
-use url::Url;
+use url::{Position, Url};
 
 use super::error::Refusal;
 use crate::ids::OriginName;
@@ -44,8 +44,8 @@ impl CheckedUrl {
         };
         // Upper case, an explicit port 443, full-width dots, `https:/x`: the parser reads them as the same origin, others
         // may not. Whoever means the origin can write it.
-        let spelt = origin.url.to_string();
-        let rest = text.strip_prefix(&spelt).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+        let spelt = origin.url.as_str();
+        let rest = text.strip_prefix(spelt).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
         let Some(rest) = rest else {
             return Err(malformed(&format!("write the origin as {spelt}")));
         };
@@ -60,12 +60,15 @@ impl CheckedUrl {
 
     /// Origin and path, without query: what may stand in a log.
     pub(super) fn target(&self) -> String {
-        format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
+        self.url[..Position::AfterPath].to_owned()
     }
 }
 
 /// `.` or `..`, in any of the spellings that the URL parser resolves before anybody sees them.
 fn is_dots(segment: &str) -> bool {
+    if segment.len() > "%2e%2e".len() {
+        return false;
+    }
     let plain = segment.replace("%2e", ".").replace("%2E", ".");
     plain == "." || plain == ".."
 }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
+use url::{Position, Url};
 
 /// A value that does not have its form; the text says which form it has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -256,7 +256,17 @@ impl OriginUrl {
     /// Whether a URL lies in this origin: the same scheme, host and effective port.
     #[must_use]
     pub fn contains(&self, url: &Url) -> bool {
-        self.0.origin() == url.origin()
+        // What `Url::origin` compares, without an owned copy of each host: every request is held against every origin.
+        let own = &self.0;
+        own.scheme() == url.scheme()
+            && own.host() == url.host()
+            && own.port_or_known_default() == url.port_or_known_default()
+    }
+
+    /// The origin as it is spelt: no path, no default port, the host in ASCII.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0[..Position::BeforePath]
     }
 }
 
@@ -278,7 +288,7 @@ impl FromStr for OriginUrl {
 
 impl fmt::Display for OriginUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.origin().ascii_serialization())
+        f.write_str(self.as_str())
     }
 }
 

@@ -45,8 +45,8 @@ fn segment(raw: &str) -> Result<String, PathError> {
     }
     let decoded = decode(raw).ok_or_else(|| PathError::NotText(raw.to_owned()))?;
     // A server that decodes twice, or strips `;parameters`, must not see another path than we do.
-    let again = decode(&decoded).unwrap_or_else(|| decoded.clone());
-    for reading in [&decoded, &again] {
+    let again = if decoded.contains('%') { decode(&decoded) } else { None };
+    for reading in [&decoded].into_iter().chain(&again) {
         if reading.contains(['/', '\\']) {
             return Err(PathError::HiddenSlash(raw.to_owned()));
         }
