@@ -1,6 +1,9 @@
 //! The record as an operator sees it: verified, printed, anchored, and found wanting where somebody has been at the files.
 
-use sallyport_e2e::{Host, block_on, fails, output, run, succeeds};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sallyport_e2e::{Host, Serving, block_on, fails, output, run, succeeds};
 use serde_json::{Value, json};
 
 const CHIARA: &str = "chiara@larkfield.example";
@@ -54,7 +57,7 @@ fn an_operator_verifies_prints_and_anchors_the_record_and_is_told_where_it_was_c
     let host = run(&tenant(&["audit", "export", "--host"])).stdout;
     assert!(host.contains("connector-installed") && host.contains("tenant-made"), "{host}");
 
-    let db = rusqlite::Connection::open(std::path::Path::new(&data).join("sallyport.db")).expect("the database");
+    let db = rusqlite::Connection::open(Path::new(&data).join("sallyport.db")).expect("the database");
     db.execute_batch("DROP TRIGGER entries_are_not_changed").expect("dropped");
     let sql = "UPDATE entries SET event = replace(event, '\"deny\"', '\"approve\"') WHERE event LIKE '%\"deny\"%'";
     assert_eq!(db.execute(sql, []).expect("changed"), 1);
@@ -69,6 +72,49 @@ fn an_operator_verifies_prints_and_anchors_the_record_and_is_told_where_it_was_c
 }
 
 #[test]
+fn a_serving_host_signs_anchors_and_forgets_old_bodies_without_being_asked() {
+    let (_folder, data) = block_on(worked());
+    let anchors = tempfile::tempdir().expect("a folder");
+    let file = anchors.path().join("anchors.jsonl");
+    let config = Path::new(&data).join("config.toml");
+    let said = std::fs::read_to_string(&config).expect("a configuration");
+    let mut said: toml::Table = toml::from_str(&said).expect("TOML");
+    said.insert("scheduled_sync".into(), false.into());
+    let audit = said["audit"].as_table_mut().expect("a section");
+    audit.insert("retention_days".into(), 7.into());
+    audit.insert("anchor".into(), file.to_str().expect("UTF-8").into());
+    std::fs::write(&config, said.to_string()).expect("written");
+
+    // One body is six days old, the others eight.
+    let db = rusqlite::Connection::open(Path::new(&data).join("sallyport.db")).expect("the database");
+    let bodies = || -> i64 { db.query_row("SELECT count(*) FROM bodies", [], |row| row.get(0)).expect("a number") };
+    let all = bodies();
+    assert!(all > 1, "{all}");
+    let day = 24 * 60 * 60 * 1000;
+    let aged = "UPDATE bodies SET kept = kept - CASE key WHEN (SELECT min(key) FROM bodies) THEN 6 ELSE 8 END * ?";
+    assert_eq!(db.execute(aged, [day]).expect("aged") as i64, all);
+
+    let serving = Serving::start(&data);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let anchored = || std::fs::read_to_string(&file).unwrap_or_default();
+    while bodies() > 1 || anchored().is_empty() {
+        assert!(Instant::now() < deadline, "{} of {all} bodies are kept; anchors: {:?}", bodies(), anchored());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(bodies(), 1, "what is younger than the retention is kept");
+    drop(serving);
+
+    let verify = ["--data", &data, "audit", "verify", "--anchor", file.to_str().expect("UTF-8")];
+    let reports = output(&verify);
+    assert_eq!(of(&reports, "demo")["bad"], Value::Null, "a forgotten body breaks no chain");
+    let printed = run(&["--data", &data, "--tenant", "demo", "audit", "export"]).stdout;
+    let noted = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON Lines"));
+    let noted: Vec<Value> = noted.filter(|link| link["note"]["kind"] == "bodies-forgotten").collect();
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!(noted[0]["note"]["bodies"], all - 1);
+}
+
+#[test]
 fn a_tenant_that_is_removed_leaves_a_record_that_verifies_and_nobody_can_read() {
     let (_folder, data) = block_on(worked());
     let tenant = |arguments: &[&'static str]| [&["--data", &data, "--tenant", "demo"], arguments].concat();
@@ -79,7 +125,7 @@ fn a_tenant_that_is_removed_leaves_a_record_that_verifies_and_nobody_can_read() 
     assert_eq!(of(&reports, "demo")["bad"], Value::Null);
     let again = fails(&tenant(&["connect", "--list"]));
     assert!(again.contains("never given again"), "{again}");
-    let db = rusqlite::Connection::open(std::path::Path::new(&data).join("sallyport.db")).expect("the database");
+    let db = rusqlite::Connection::open(Path::new(&data).join("sallyport.db")).expect("the database");
     for table in ["bodies", "secrets", "connections", "documents", "users", "turns"] {
         let rows: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a number");
         assert_eq!(rows, 0, "{table}");
