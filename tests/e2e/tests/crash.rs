@@ -384,7 +384,8 @@ fn killed_before_and_after_every_step_of_a_write_it_is_never_sent_twice_without_
         }
 
         let count = steps.lines().count();
-        let ends = (1..=count).flat_map(|step| [Moment::Before, Moment::After].map(|moment| End { step, moment }));
+        let ends =
+            (1..=count).flat_map(|step| [Moment::Before, Moment::After].map(|moment| End { step, of: None, moment }));
         let killed = AtomicUsize::new(0);
         let (given, killed) = (&given, &killed);
         let cases = stream::iter(ends).for_each_concurrent(AT_A_TIME, |end| async move {

@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) seen: u64,
     pub(crate) refused: u64,
     pub(crate) checkpoints: u64,
+    /// Listed by a sweep that had listed them before.
+    pub(crate) again: u64,
 }
 
 /// Changes on their way to the sink. One for all pulls of a stream in one sync.
@@ -63,6 +65,12 @@ impl Staging {
         self.generation = generation;
         self.changes.clear();
         self.bytes = 0;
+    }
+
+    /// Everything is listed once more: its cursors may be those of the first time.
+    pub(super) fn begin_anew(&mut self) {
+        self.cursors.clear();
+        self.idle = 0;
     }
 
     /// Stages, or says how much would be staged.
@@ -107,6 +115,7 @@ impl Staging {
         self.tally.access += committed.access;
         self.tally.seen += seen;
         self.tally.refused += committed.refused;
+        self.tally.again += committed.again;
         self.tally.checkpoints += 1;
     }
 }

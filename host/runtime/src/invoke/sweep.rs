@@ -43,6 +43,14 @@ impl Vanished {
     }
 }
 
+/// Whether a sweep of which an earlier sync had listed so many documents began anew instead of going on: where a process was
+/// killed after the last checkpoint, the connector's cursor says that the sweep is over, and nobody told the sink. What went
+/// since then was listed by this sweep, and so would not be missed. One that goes on lists hardly anything again: what
+/// changed meanwhile.
+pub(super) fn began_anew(listed: u64, again: u64) -> bool {
+    listed > 0 && again >= listed.div_ceil(2)
+}
+
 /// Those of `ids` that the provider says are gone. Doubt keeps a document.
 pub(super) fn gone(ids: &[String], presence: &[Presence]) -> Result<Vec<String>, InvokeError> {
     if presence.len() != ids.len() {
@@ -76,6 +84,12 @@ mod tests {
         assert!(vanished.must_wait(key(), &ids(0..200), 800), "each time anew");
         assert!(!vanished.must_wait(key(), &ids(0..3), 997));
         assert!(vanished.must_wait(key(), &ids(0..200), 800), "a good sweep clears the suspicion");
+    }
+
+    #[test]
+    fn a_sweep_that_lists_most_of_what_it_had_listed_began_anew() {
+        assert!(!began_anew(0, 0) && !began_anew(100, 0) && !began_anew(100, 49));
+        assert!(began_anew(100, 50) && began_anew(1, 1));
     }
 
     #[test]

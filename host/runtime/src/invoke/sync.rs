@@ -227,6 +227,8 @@ impl Runtime {
         let mut staging = staging;
         let mut fruitless = 0;
         let mut waited = Duration::ZERO;
+        // What a sweep that an earlier sync left had listed.
+        let mut left = None;
         let limits = self.limits(&turn.bench.connection);
         for pull in 0..limits.pulls {
             // A sync may outlast its grant: each pull is begun under it anew.
@@ -245,6 +247,7 @@ impl Runtime {
                 Err(error) => return (Some(staging), Err(error.into())),
             };
             turn.at.fence = state.lease.fence;
+            let listed = *left.get_or_insert(state.listed);
             if let Err(error) = self.services().journal.renew(&turn.recorded, self.sync_claim()).await {
                 tracing::warn!(stream = %turn.stream, %error, "a sync's claim is not renewed");
             }
@@ -264,10 +267,20 @@ impl Runtime {
                 Err(Stop::Overtaken) => return (Some(staging), Err(Stop::Overtaken.into())),
                 Err(stop) => (Finish::Failed, Err(stop.into())),
             };
+            let finish = match finish {
+                Finish::Whole if state.sweep && sweep::began_anew(listed, staging.tally.again) => Finish::Anew,
+                finish => finish,
+            };
             let missing = match sink.finish(&turn.at, &source, &turn.stream, finish).await {
                 Ok(missing) => missing,
                 Err(error) => return (Some(staging), Err(error.into())),
             };
+            if finish == Finish::Anew {
+                tracing::info!(stream = %turn.stream, "a sweep that was cut off began anew: another one makes sure");
+                staging.begin_anew();
+                left = Some(0);
+                continue;
+            }
             let wait = match outcome {
                 Ok(wit::Outcome::Complete(coverage)) => {
                     report.swept = state.sweep && coverage == wit::Coverage::Whole;

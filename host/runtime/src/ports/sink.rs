@@ -28,6 +28,8 @@ pub struct PullState {
     pub generation: u64,
     /// A sweep is under way (or was asked for and begins with this pull).
     pub sweep: bool,
+    /// How many documents that sweep has listed so far. What it lists again counts in [`Committed::again`].
+    pub listed: u64,
 }
 
 /// Everything that one checkpoint makes durable together.
@@ -57,6 +59,9 @@ pub struct Committed {
     /// Documents that were emitted from outside the grant's containers, and so are not kept.
     #[serde(default)]
     pub refused: u64,
+    /// During a sweep: documents that it had listed before.
+    #[serde(default)]
+    pub again: u64,
 }
 
 /// How a pull ended.
@@ -67,6 +72,9 @@ pub enum Finish {
     Whole,
     /// Up to date, but not everything could be listed: a sweep proves nothing.
     Partial,
+    /// Up to date, but the sweep began anew in the middle: what it had listed before and not since may be gone. Another
+    /// one begins with the next pull.
+    Anew,
     /// Call again at once.
     More,
     /// Call again later.

@@ -191,6 +191,7 @@ impl ports::Sink for MemoryStore {
             cursor: own.cursor.clone(),
             generation: own.generation,
             sweep: own.listed.is_some(),
+            listed: own.listed.as_ref().map_or(0, |listed| listed.len() as u64),
         })
     }
 
@@ -244,6 +245,7 @@ impl ports::Sink for MemoryStore {
             }
             let listed = self.apply(at, stream, change, &mut done);
             if let Some(all) = &mut own.listed {
+                done.again += listed.iter().filter(|id| all.contains(*id)).count() as u64;
                 all.extend(listed);
             }
         }
@@ -267,6 +269,7 @@ impl ports::Sink for MemoryStore {
         own.until = Timestamp(0);
         let listed = match finish {
             Finish::Whole | Finish::Partial => own.listed.take(),
+            Finish::Anew => own.listed.replace(BTreeSet::new()),
             Finish::More | Finish::Wait | Finish::Failed => None,
         };
         let Some(listed) = listed.filter(|_| finish == Finish::Whole) else { return Ok(Vec::new()) };

@@ -142,6 +142,32 @@ async fn what_a_sweep_misses_is_forgotten_only_if_the_provider_says_that_it_is_g
 }
 
 #[tokio::test]
+async fn a_sweep_that_was_cut_off_at_its_end_and_began_anew_is_made_once_more() {
+    // All is listed and durable, and nobody learns that the sweep is over.
+    let cut_off = vec![Step::Emit(pages(0..4)), Step::Checkpoint("c1"), Step::Trap];
+    let world = syncing(&Guest::pull(cut_off.clone(), Ending::Whole)).await;
+    assert!(one(world.sync(false).await).error.is_some());
+    // Meanwhile one goes; the connector knows of no sweep under way and lists everything.
+    let seen = Change::Seen(vec!["p0".into(), "p1".into(), "p2".into()]);
+    let mut guest = Guest::pull(vec![Step::Emit(vec![seen]), Step::Checkpoint("c2")], Ending::Whole);
+    guest.presence = 1;
+    world.replace(&guest, "0.1.1").await;
+    let report = one(world.sync(false).await);
+    assert_eq!((report.pulls, report.gone, report.error), (2, 1, None));
+    assert_eq!(world.ids(), ["p0", "p1", "p2"]);
+    assert_eq!(one(world.sync(false).await).pulls, 1, "that sweep is over");
+
+    // One that goes on where it was is made once.
+    let world = syncing(&Guest::pull(cut_off, Ending::Whole)).await;
+    world.sync(false).await;
+    let rest = Guest::pull(vec![Step::Emit(pages(3..6)), Step::Checkpoint("c2")], Ending::Whole);
+    world.replace(&rest, "0.1.1").await;
+    let report = one(world.sync(false).await);
+    assert_eq!((report.pulls, report.missing, report.error), (1, 0, None));
+    assert_eq!(world.ids().len(), 6);
+}
+
+#[tokio::test]
 async fn a_listing_that_drops_to_nothing_deletes_nothing_before_a_second_sweep() {
     let world = syncing(&Guest::pull(vec![Step::Emit(pages(0..60)), Step::Checkpoint("c1")], Ending::Whole)).await;
     world.sync(false).await;

@@ -151,6 +151,7 @@ impl Applying<'_> {
 
     fn attest(&mut self, document: i64, access: &Access) -> Outcome<()> {
         let acl = self.acls.key(self.db, access)?;
+        self.count_again(document)?;
         let sql = "INSERT INTO attestations (document, connection, stream, sweep, acl) VALUES (?1, ?2, ?3, ?4, ?5)
             ON CONFLICT DO UPDATE SET stream = ?3, sweep = ?4, acl = ?5";
         let row = params![document, self.place.connection.key, self.place.stream, self.place.sweep, acl];
@@ -158,13 +159,27 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn seen(&self, ids: &[String]) -> Outcome<()> {
-        let sql = "UPDATE attestations SET stream = ?3, sweep = ?4 WHERE connection = ?1
-            AND document = (SELECT key FROM documents WHERE source = ?2 AND id = ?5)";
+    fn seen(&mut self, ids: &[String]) -> Outcome<()> {
+        let mut find = self.db.prepare_cached("SELECT key FROM documents WHERE source = ? AND id = ?")?;
+        let sql = "UPDATE attestations SET stream = ?3, sweep = ?4 WHERE connection = ?1 AND document = ?2";
         let mut sql = self.db.prepare_cached(sql)?;
         let Place { connection, stream, sweep, .. } = self.place;
         for id in ids {
-            sql.execute(params![connection.key, connection.source, stream, sweep, id])?;
+            let key: Option<i64> = find.query_row(params![connection.source, id], |row| row.get(0)).optional()?;
+            let Some(key) = key else { continue };
+            self.count_again(key)?;
+            sql.execute(params![connection.key, key, stream, sweep])?;
+        }
+        Ok(())
+    }
+
+    /// Counts a document that this sweep has listed before.
+    fn count_again(&mut self, document: i64) -> Outcome<()> {
+        if self.place.sweeping {
+            let sql = "SELECT count(*) FROM attestations
+                WHERE document = ? AND connection = ? AND stream = ? AND sweep = ?";
+            let row = params![document, self.place.connection.key, self.place.stream, self.place.sweep];
+            self.done.again += self.db.prepare_cached(sql)?.query_row(row, |row| row.get::<_, u64>(0))?;
         }
         Ok(())
     }

@@ -100,10 +100,12 @@ impl Sink for Store {
         let write = self.db.write(WHOLE, move |db| {
             let place = place(db, &at, &source, &stream)?;
             place.set_until(db, 0)?;
-            if !place.sweeping || !matches!(finish, Finish::Whole | Finish::Partial) {
-                return Ok(Vec::new());
+            match finish {
+                _ if !place.sweeping => return Ok(Vec::new()),
+                Finish::Whole | Finish::Partial => place.end_sweep(db)?,
+                Finish::Anew => place.sweep_anew(db)?,
+                Finish::More | Finish::Wait | Finish::Failed => return Ok(Vec::new()),
             }
-            place.end_sweep(db)?;
             acl::collect(db, place.connection.key)?;
             if finish == Finish::Whole { place.missing(db) } else { Ok(Vec::new()) }
         });

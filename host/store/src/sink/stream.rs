@@ -42,14 +42,19 @@ pub(super) fn begin(
             sweeping = (sweeping OR ?4 OR cursor IS NULL)
         WHERE connection = ?1 AND stream = ?2 RETURNING fence, cursor, generation, sweeping";
     let until = now.plus(millis);
-    Ok(db.prepare_cached(sql)?.query_row(params![connection.key, name, until.0, sweep], |row| {
+    let begun = db.prepare_cached(sql)?.query_row(params![connection.key, name, until.0, sweep], |row| {
         Ok(PullState {
             lease: Lease { fence: Fence(row.get(0)?), until },
             cursor: row.get(1)?,
             generation: row.get(2)?,
             sweep: row.get(3)?,
+            listed: 0,
         })
-    })?)
+    })?;
+    let sql = "SELECT count(*) FROM attestations a JOIN streams s USING (connection, stream, sweep)
+        WHERE s.connection = ? AND s.stream = ? AND s.sweeping";
+    let listed = db.prepare_cached(sql)?.query_row(params![connection.key, name], |row| row.get(0))?;
+    Ok(PullState { listed, ..begun })
 }
 
 /// A stream that the authority's fence holds.
@@ -105,6 +110,12 @@ impl Place {
 
     pub(super) fn end_sweep(&self, db: &Connection) -> Outcome<()> {
         let sql = "UPDATE streams SET sweeping = 0 WHERE connection = ? AND stream = ?";
+        db.prepare_cached(sql)?.execute(params![self.connection.key, self.stream])?;
+        Ok(())
+    }
+
+    pub(super) fn sweep_anew(&self, db: &Connection) -> Outcome<()> {
+        let sql = "UPDATE streams SET sweep = sweep + 1 WHERE connection = ? AND stream = ?";
         db.prepare_cached(sql)?.execute(params![self.connection.key, self.stream])?;
         Ok(())
     }

@@ -49,7 +49,8 @@ async fn commit_for_ever(folder: &str) {
     let store = Store::open(folder).unwrap();
     store.put_connection(&connection("drive", "s1", Owner::Workspace)).await.unwrap();
     let at = authority(&ConnectionId::new("drive"));
-    let mut stream = Stream { store, at, source: SourceId::new("s1"), stream: StreamId::new("all"), generation: 0 };
+    let mut stream =
+        Stream { store, at, source: SourceId::new("s1"), stream: StreamId::new("all"), generation: 0, listed: 0 };
     stream.begin(false).await.unwrap();
     loop {
         let next = stream.generation + 1;

@@ -76,6 +76,7 @@ impl Given {
             source: SourceId::new(source),
             stream: StreamId::new("all"),
             generation: 0,
+            listed: 0,
         };
         stream.begin(false).await.unwrap();
         stream
@@ -127,13 +128,15 @@ pub(crate) struct Stream {
     pub(crate) source: SourceId,
     pub(crate) stream: StreamId,
     pub(crate) generation: u64,
+    /// What a sweep that was under way had listed.
+    pub(crate) listed: u64,
 }
 
 impl Stream {
     pub(crate) async fn begin(&mut self, sweep: bool) -> StoreResult<bool> {
         let state = self.store.begin(&self.at, &self.source, &self.stream, sweep, 60_000).await?;
         self.at.fence = state.lease.fence;
-        self.generation = state.generation;
+        (self.generation, self.listed) = (state.generation, state.listed);
         Ok(state.sweep)
     }
 

@@ -186,6 +186,29 @@ async fn a_whole_sweep_names_what_it_missed_and_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_sweep_says_what_it_lists_again_and_may_begin_anew() {
+    let given = Given::new().await;
+    let mut drive = given.connection("drive", "s1", Owner::Workspace).await;
+    let all = || ["a", "b", "c"].map(|id| upsert(id, "Text.", for_ann())).to_vec();
+    assert_eq!(drive.commit(all()).await.again, 0);
+    drive.finish(Finish::Failed).await;
+
+    assert!(drive.begin(false).await.unwrap());
+    assert_eq!(drive.listed, 3);
+    let again = vec![Change::Seen(vec!["a".into(), "unheard of".into()]), upsert("b", "Text.", for_ann())];
+    assert_eq!(drive.commit(again).await.again, 2);
+    assert!(drive.finish(Finish::Anew).await.is_empty());
+
+    assert!(drive.begin(false).await.unwrap(), "another sweep");
+    assert_eq!(drive.listed, 0);
+    assert_eq!(drive.commit(vec![Change::Seen(vec!["a".into(), "b".into()])]).await.again, 0);
+    assert_eq!(drive.finish(Finish::Whole).await, ["c"]);
+    assert!(!drive.begin(false).await.unwrap());
+    assert_eq!(drive.listed, 0, "no sweep is under way");
+    assert_eq!(drive.commit(all()).await.again, 0, "what changes outside a sweep is listed by none");
+}
+
+#[tokio::test]
 async fn a_removed_connection_takes_everything_along_that_was_its_own() {
     let given = Given::new().await;
     let mut ann = given.connection("ann", "s1", Owner::Workspace).await;

@@ -9,6 +9,7 @@ use axum::Router;
 use sallyport::admission::Word;
 use sallyport::clock::{Clock, SystemClock};
 use sallyport::connection::{Constraints, Owner, Setting};
+use sallyport::credentials::NewSecret;
 use sallyport::engine::Limits;
 use sallyport::ids::{CapabilityId, ConnectionId, ConnectorId, SlotName, SubjectId, TenantId, Timestamp};
 use sallyport::invoke::Connect;
@@ -68,6 +69,8 @@ pub(crate) struct Place {
     pub(crate) url: String,
     /// The account at the service.
     pub(crate) connection: ConnectionId,
+    /// The connector's origins, which all lead to the service.
+    origins: Vec<String>,
     compiled: PathBuf,
 }
 
@@ -81,7 +84,8 @@ impl Place {
     pub(super) fn told(&self) -> Value {
         let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let (folder, compiled) = (text(&self.folder), text(&self.compiled));
-        json!({ "folder": folder, "compiled": compiled, "url": self.url, "connection": self.connection.as_str() })
+        let (url, connection, origins) = (&self.url, self.connection.as_str(), &self.origins);
+        json!({ "folder": folder, "compiled": compiled, "url": url, "connection": connection, "origins": origins })
     }
 
     pub(super) fn of(told: &Value) -> Self {
@@ -90,6 +94,7 @@ impl Place {
             folder: text("folder").into(),
             url: text("url"),
             connection: ConnectionId::new(text("connection")),
+            origins: serde_json::from_value(told["origins"].clone()).expect("origins"),
             compiled: text("compiled").into(),
         }
     }
@@ -108,7 +113,7 @@ impl Place {
             Some(steps) => counted(&store, steps),
             None => Ports::all(Arc::clone(&store)),
         };
-        let repoint = Repoint::new([("hello.api", self.url.as_str())]).expect("re-pointing");
+        let repoint = Repoint::new(self.origins.iter().map(|origin| (origin, &self.url))).expect("re-pointing");
         let master = MasterFile::open_or_create(&self.folder.join("master.key")).expect("a master key");
         let runtime = Runtime::builder(ports, master)
             .registry(Registry::default().extended(HELLO).expect("the provider"))
@@ -129,37 +134,63 @@ impl Ahead {
     }
 }
 
-/// A data directory to begin with: the example connector installed and connected, compiled once for every process.
+/// A connector of this repository, and how it is connected.
+pub(crate) struct Account<'a> {
+    pub(crate) folder: &'a str,
+    pub(crate) connector: &'a str,
+    pub(crate) origins: &'a [&'a str],
+    pub(crate) auth: &'a str,
+    pub(crate) secret: NewSecret,
+    pub(crate) granted: &'a [(&'a str, Setting)],
+}
+
+/// A data directory to begin with: a connector installed and connected, compiled once for every process.
 pub(crate) struct Given {
     folder: TempDir,
     connection: ConnectionId,
+    origins: Vec<String>,
 }
 
 impl Given {
-    /// Connects to the service at `url`, which has to say whose account it is. Notes are read unasked.
+    /// The example connector, connected to the service at `url`, which has to say whose account it is. Notes are read
+    /// unasked.
     pub(crate) async fn new(url: &str, writes: Setting) -> Self {
+        let account = Account {
+            folder: "sdk/examples/hello",
+            connector: "hello",
+            origins: &["hello.api"],
+            auth: "token",
+            secret: token("a-token-for-tests-only"),
+            granted: &[("notes.read", Setting::Auto), ("notes.write", writes)],
+        };
+        Self::of(url, account).await
+    }
+
+    /// Any connector, connected to the service at `url`.
+    pub(crate) async fn of(url: &str, account: Account<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let first = folder.path().join("first");
         std::fs::create_dir_all(&first).expect("made");
-        let connection = ConnectionId::new("");
-        let place = Place { folder: first, url: url.to_owned(), connection, compiled: folder.path().join("compiled") };
+        let origins: Vec<String> = account.origins.iter().map(ToString::to_string).collect();
+        let (connection, compiled) = (ConnectionId::new(""), folder.path().join("compiled"));
+        let place = Place { folder: first, url: url.to_owned(), connection, origins: origins.clone(), compiled };
         let open = place.open(&Ahead::default(), None).await;
         open.store.accounts().create_tenant(&tenant(), "acme").await.expect("a tenant");
-        let files = tokio::task::spawn_blocking(|| connectors(&["sdk/examples/hello"])).await.expect("it ran");
+        let built = account.folder.to_owned();
+        let files = tokio::task::spawn_blocking(move || connectors(&[&built])).await.expect("it ran");
         let file = std::fs::read(&files[0]).expect("a connector");
         let admin = caller("root", Role::Admin);
         open.runtime.install(&admin, file, Word::UNSIGNED).await.expect("installed");
-        let capability = |id: &str, setting| (CapabilityId::new(id).expect("a capability"), setting);
+        let granted = account.granted.iter();
         let connect = Connect {
-            connector: ConnectorId::new("hello").expect("an id"),
-            auth: Some("token".into()),
+            connector: ConnectorId::new(account.connector).expect("an id"),
+            auth: Some(account.auth.into()),
             owner: Owner::Workspace,
-            name: Some("Hello".into()),
-            secrets: BTreeMap::from([(SlotName::new("user").expect("a slot"), token("a-token-for-tests-only"))]),
-            capabilities: Some(BTreeMap::from([
-                capability("notes.read", Setting::Auto),
-                capability("notes.write", writes),
-            ])),
+            name: Some(account.connector.into()),
+            secrets: BTreeMap::from([(SlotName::new("user").expect("a slot"), account.secret)]),
+            capabilities: Some(
+                granted.map(|(id, setting)| (CapabilityId::new(*id).expect("a capability"), *setting)).collect(),
+            ),
             constraints: Constraints::default(),
             settings: BTreeMap::new(),
             audience: Vec::new(),
@@ -176,7 +207,7 @@ impl Given {
         let db = rusqlite::Connection::open(place.database()).expect("the database");
         let to = kept.join("data/sallyport.db");
         db.execute("VACUUM INTO ?", [to.to_str().expect("UTF-8")]).expect("a copy");
-        Self { folder, connection }
+        Self { folder, connection, origins }
     }
 
     /// A data directory of its own that begins like this one, with the service elsewhere; it ends with the folder.
@@ -187,6 +218,7 @@ impl Given {
             folder: folder.path().to_owned(),
             url: url.to_owned(),
             connection: self.connection.clone(),
+            origins: self.origins.clone(),
             compiled: self.folder.path().join("compiled"),
         };
         (folder, place)

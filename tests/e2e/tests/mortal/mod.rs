@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct End {
     /// At which call of a port, from 1.
     pub(crate) step: usize,
+    /// Of which port's method; of any, where it is none.
+    pub(crate) of: Option<&'static str>,
     /// When exactly.
     pub(crate) moment: Moment,
 }
@@ -49,7 +51,7 @@ impl End {
             Moment::During(micros) => ("during", micros),
             Moment::After => ("after", 0),
         };
-        json!({ "step": self.step, "moment": moment, "micros": micros })
+        json!({ "step": self.step, "of": self.of, "moment": moment, "micros": micros })
     }
 
     fn of(told: &Value) -> Option<Self> {
@@ -59,7 +61,9 @@ impl End {
             "during" => Moment::During(told["micros"].as_u64()?),
             _ => Moment::After,
         };
-        Some(Self { step, moment })
+        // As long as the process, which ends here.
+        let of = told["of"].as_str().map(|of| &*of.to_owned().leak());
+        Some(Self { step, of, moment })
     }
 }
 
@@ -164,6 +168,7 @@ pub(crate) fn told() -> Option<Told> {
     let told: Value = serde_json::from_str(&told).expect("a task in JSON");
     let steps = Steps {
         made: AtomicUsize::new(0),
+        own: AtomicUsize::new(0),
         names: Mutex::default(),
         part: Mutex::default(),
         end: End::of(&told["end"]),
@@ -181,6 +186,8 @@ pub(crate) fn told() -> Option<Told> {
 /// The calls of ports that this process has made, in order.
 pub(crate) struct Steps {
     made: AtomicUsize,
+    /// Of the method that the end names.
+    own: AtomicUsize,
     names: Mutex<Vec<String>>,
     part: Mutex<String>,
     end: Option<End>,
@@ -198,7 +205,11 @@ impl Steps {
         let step = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         let name = format!("{} {port} (step {step})", self.part.lock().expect("no panic"));
         self.names.lock().expect("no panic").push(name.clone());
-        let moment = self.end.filter(|end| end.step == step).map(|end| end.moment);
+        let end = self.end.filter(|end| end.of.is_none_or(|of| of == port));
+        // Of its own, or of all.
+        let step =
+            if end.is_some_and(|end| end.of.is_some()) { self.own.fetch_add(1, Ordering::SeqCst) + 1 } else { step };
+        let moment = end.filter(|end| end.step == step).map(|end| end.moment);
         match moment {
             Some(Moment::Before) => self.die(&format!("before {name}")),
             Some(Moment::During(micros)) => {

@@ -1,41 +1,30 @@
-//! Processes that are killed in the middle of a sync, over and over in the same data directories: afterwards the
-//! documents and the index over them are what the source has.
+//! Over and over in the same data directories, at any moment.
 //!
 //! `SALLYPORT_RUNS` says how often (1,000). What a run does follows from the seed of its directory, which a failure
 //! names: `SALLYPORT_SEED` begins with it.
-
-mod mortal;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use roaring::RoaringTreemap;
 use sallyport::connection::Setting;
-use sallyport::invoke::{StreamReport, SyncOptions};
 use sallyport_e2e::block_on;
-use sallyport_index::testing::{HashEmbedder, caller};
-use sallyport_index::{
-    Caller, Changes, ChunkKey, ChunkStore, ContentHash, DocumentKey, History, Hit, Index, Mode, NewChunk,
-    PendingDocument, Progress, Put, Recipe, ResolvedChunk, SearchRequest, Seq, StoreError, TenantId,
-};
-use sallyport_store::Store;
+use sallyport_index::{Hit, Index, Mode};
 use serde_json::{Value, json};
 
-use mortal::host::{Ahead, Given, Open, Place, serve, tenant};
-use mortal::{End, Fate, Moment, Steps, Task, Told, told};
+use crate::indexed::{Survivor, found, kept, sync};
+use crate::mortal::host::{Ahead, Given, Place, serve, tenant};
+use crate::mortal::{End, Fate, Moment, Task};
+use crate::{CLAIM, set};
 
 /// Runs in one data directory: each finds what all before it left.
 const IN_A_ROW: usize = 50;
-/// Longer than a sync's claim, in milliseconds: a pull's 15 minutes and one more.
-const CLAIM: u64 = 20 * 60 * 1000;
 /// Notes on a page of the listing.
 const PAGE: usize = 4;
 /// Who may read something.
@@ -163,121 +152,6 @@ async fn one(State(source): State<Source>, Path(id): Path<String>) -> Result<Jso
     source.notes().all.get(&id).map(|note| Json(note.told(&id))).ok_or(StatusCode::NOT_FOUND)
 }
 
-/// What the index asks of the store, each call a step.
-struct Counted {
-    store: Arc<Store>,
-    steps: Arc<Steps>,
-}
-
-#[async_trait]
-impl ChunkStore for Counted {
-    async fn pending(
-        &self,
-        tenant: &TenantId,
-        recipe: &Recipe,
-        limit: usize,
-    ) -> Result<Vec<PendingDocument>, StoreError> {
-        self.steps.around("ChunkStore::pending", self.store.pending(tenant, recipe, limit)).await
-    }
-
-    async fn pending_count(&self, tenant: &TenantId, recipe: &Recipe) -> Result<u64, StoreError> {
-        self.steps.around("ChunkStore::pending_count", self.store.pending_count(tenant, recipe)).await
-    }
-
-    async fn put_chunks(
-        &self,
-        tenant: &TenantId,
-        document: DocumentKey,
-        content: ContentHash,
-        recipe: &Recipe,
-        chunks: Vec<NewChunk>,
-    ) -> Result<Put, StoreError> {
-        let put = self.store.put_chunks(tenant, document, content, recipe, chunks);
-        self.steps.around("ChunkStore::put_chunks", put).await
-    }
-
-    async fn history(&self, tenant: &TenantId) -> Result<History, StoreError> {
-        self.steps.around("ChunkStore::history", self.store.history(tenant)).await
-    }
-
-    async fn changes_since(
-        &self,
-        tenant: &TenantId,
-        recipe: &Recipe,
-        since: Seq,
-        limit: usize,
-    ) -> Result<Changes, StoreError> {
-        let changes = self.store.changes_since(tenant, recipe, since, limit);
-        self.steps.around("ChunkStore::changes_since", changes).await
-    }
-
-    async fn readable(&self, caller: &Caller, recipe: &Recipe) -> Result<RoaringTreemap, StoreError> {
-        self.steps.around("ChunkStore::readable", self.store.readable(caller, recipe)).await
-    }
-
-    async fn resolve(&self, caller: &Caller, chunks: &[ChunkKey]) -> Result<Vec<ResolvedChunk>, StoreError> {
-        self.steps.around("ChunkStore::resolve", self.store.resolve(caller, chunks)).await
-    }
-}
-
-fn index(place: &Place, store: Arc<dyn ChunkStore>) -> Index {
-    Index::open(place.folder.join("index"), store, Arc::new(HashEmbedder::new(256))).expect("an index")
-}
-
-/// The tenant, as the index calls it.
-fn indexed() -> TenantId {
-    TenantId::new(tenant())
-}
-
-/// Brings documents and index up to date with the source, as the server does.
-async fn sync(open: &Open, index: &Index, place: &Place, sweep: bool, said: &str) {
-    let options = SyncOptions { sweep, ..SyncOptions::default() };
-    let report = open.runtime.sync(&tenant(), &place.connection, options, |_| {}).await;
-    let report = report.unwrap_or_else(|error| panic!("{said}: {error}"));
-    let unfinished: Vec<String> = report.streams.iter().filter_map(StreamReport::unfinished).collect();
-    assert!(unfinished.is_empty(), "{said}: {unfinished:?}");
-    let caught_up = index.catch_up(&indexed(), &|_: Progress| {}).await;
-    caught_up.unwrap_or_else(|error| panic!("{said}: {error}"));
-}
-
-/// What the test's own processes do; in the test program itself, nothing.
-#[test]
-fn child() {
-    let Some(told) = told() else { return };
-    assert_eq!(told.name, "sync");
-    block_on(synced(told));
-}
-
-async fn synced(told: Told) {
-    let Told { place, clock, steps, with, .. } = told;
-    let open = place.open(&clock, Some(&steps)).await;
-    steps.part("syncing");
-    let counted = Counted { store: Arc::clone(&open.store), steps: Arc::clone(&steps) };
-    let index = index(&place, Arc::new(counted));
-    let sweep = with["sweep"].as_bool().expect("whether it sweeps");
-    sync(&open, &index, &place, sweep, "in the process that may be killed").await;
-    steps.say(&steps.names());
-}
-
-/// The process that finishes what others left.
-struct Survivor {
-    open: Open,
-    index: Index,
-}
-
-impl Survivor {
-    async fn new(place: &Place, clock: &Ahead) -> Self {
-        let open = place.open(clock, None).await;
-        let index = index(place, Arc::clone(&open.store) as _);
-        Self { open, index }
-    }
-}
-
-/// A number that the environment may set.
-fn set(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
 #[test]
 fn killed_at_any_moment_of_a_sync_the_documents_and_the_index_end_up_equal_to_the_source() {
     let runs = usize::try_from(set("SALLYPORT_RUNS", 1_000)).expect("that many");
@@ -322,7 +196,7 @@ async fn directory(
             1 => Moment::During(random.random_range(0..5_000)),
             _ => Moment::After,
         };
-        let end = End { step: random.random_range(1..=reach), moment };
+        let end = End { step: random.random_range(1..=reach), of: None, moment };
         // Now and then nobody else has the directory open: then the next one finds a log that nobody has read.
         if random.random_range(0..4) == 0 {
             survivor = None;
@@ -387,22 +261,4 @@ async fn equal(index: &Index, place: &Place, notes: &Notes, said: &str) {
         let hits = found(index, PEOPLE[0], word, Mode::Lexical, said).await;
         assert!(hits.is_empty(), "{said}: {word} is in no note any more: {hits:?}");
     }
-}
-
-async fn found(index: &Index, who: &str, query: &str, mode: Mode, said: &str) -> Vec<Hit> {
-    let request = SearchRequest { limit: 100, mode, ..SearchRequest::new(caller(&indexed(), who), query) };
-    index.search(&request).await.unwrap_or_else(|error| panic!("{said}: {error}")).results
-}
-
-/// Titles and texts in the store, by the source's ids.
-fn kept(place: &Place) -> BTreeMap<String, (String, String)> {
-    let db = rusqlite::Connection::open(place.database()).expect("the database");
-    let sql = "SELECT d.id, d.title, t.text FROM documents d LEFT JOIN texts t ON t.document = d.key";
-    let mut query = db.prepare(sql).expect("a query");
-    let rows = query.query_map([], |row| {
-        let text = row.get::<_, Option<String>>(2)?.unwrap_or_default();
-        Ok((row.get::<_, String>(0)?, (row.get::<_, String>(1)?, text)))
-    });
-    let rows: Result<BTreeMap<_, _>, _> = rows.expect("an answer").collect();
-    rows.expect("rows")
 }
