@@ -148,7 +148,12 @@ impl Runtime {
             report.refused = tally.refused;
         }
         let swept = match pulled {
-            Ok(missing) => self.settle_missing(&turn, missing, totals, &mut report).await,
+            Ok(missing) => {
+                let any = !missing.is_empty();
+                let settled = self.settle_missing(&turn, missing, totals, &mut report).await;
+                // Also where asking failed: the next sweep asks again.
+                if any { self.end_sweep(&turn).await.and(settled) } else { settled }
+            }
             Err(error) => Err(error),
         };
         let ended = match swept {
@@ -344,6 +349,16 @@ impl Runtime {
         tokio::select! {
             executed = running => executed,
             never = renewing => never,
+        }
+    }
+
+    /// What a sweep missed was seen to.
+    async fn end_sweep(&self, turn: &Turn<'_>) -> Result<(), InvokeError> {
+        let source = &turn.bench.connection.source;
+        match self.services().sink.finish(&turn.at, source, &turn.stream, Finish::Settled).await {
+            // Somebody else pulls the stream by now, and sweeps.
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

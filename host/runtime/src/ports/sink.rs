@@ -75,6 +75,9 @@ pub enum Finish {
     /// Up to date, but the sweep began anew in the middle: what it had listed before and not since may be gone. Another
     /// one begins with the next pull.
     Anew,
+    /// After [`Finish::Whole`] that named something: what is to become of it has been seen to, and the sweep is over. Where
+    /// nobody comes to say so, the next pull sweeps again.
+    Settled,
     /// Call again at once.
     More,
     /// Call again later.
@@ -112,7 +115,8 @@ pub trait Sink: Send + Sync {
         batch: Batch,
     ) -> StoreResult<Committed>;
     /// Ends the pull and gives the lease back. After [`Finish::Whole`] of a sweep: ids of documents that this connection
-    /// attested in this stream before the sweep and that it neither listed nor upserted. They are kept until proven gone.
+    /// attested in this stream before the sweep and that it neither listed nor upserted. They are kept until proven gone, and
+    /// the sweep is under way until [`Finish::Settled`]; where there are none, it is over.
     async fn finish(
         &self,
         at: &Authority,

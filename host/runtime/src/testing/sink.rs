@@ -268,16 +268,24 @@ impl ports::Sink for MemoryStore {
         let own = own.fenced(at, stream)?;
         own.until = Timestamp(0);
         let listed = match finish {
-            Finish::Whole | Finish::Partial => own.listed.take(),
-            Finish::Anew => own.listed.replace(BTreeSet::new()),
+            Finish::Whole => own.listed.take(),
+            Finish::Partial | Finish::Settled => {
+                own.listed = None;
+                None
+            }
+            Finish::Anew => own.listed.replace(BTreeSet::new()).and(None),
             Finish::More | Finish::Wait | Finish::Failed => None,
         };
-        let Some(listed) = listed.filter(|_| finish == Finish::Whole) else { return Ok(Vec::new()) };
+        let Some(listed) = listed else { return Ok(Vec::new()) };
         let documents = self.sink.documents.lock();
         let attested = documents.iter().filter(|((tenant, connection, _), kept)| {
             tenant == at.tenant() && *connection == at.connection && kept.stream == *stream
         });
-        Ok(attested.map(|((.., id), _)| id.clone()).filter(|id| !listed.contains(id)).collect())
+        let missing: Vec<String> = attested.map(|((.., id), _)| id.clone()).filter(|id| !listed.contains(id)).collect();
+        if !missing.is_empty() {
+            own.listed = Some(listed);
+        }
+        Ok(missing)
     }
 
     async fn forget(&self, at: &Authority, source: &SourceId, stream: &StreamId, ids: &[String]) -> StoreResult<u64> {

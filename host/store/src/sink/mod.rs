@@ -100,14 +100,19 @@ impl Sink for Store {
         let write = self.db.write(WHOLE, move |db| {
             let place = place(db, &at, &source, &stream)?;
             place.set_until(db, 0)?;
+            let mut missing = Vec::new();
             match finish {
-                _ if !place.sweeping => return Ok(Vec::new()),
-                Finish::Whole | Finish::Partial => place.end_sweep(db)?,
+                _ if !place.sweeping => return Ok(missing),
+                Finish::Whole => missing = place.missing(db)?,
+                Finish::Partial | Finish::Settled => {}
                 Finish::Anew => place.sweep_anew(db)?,
-                Finish::More | Finish::Wait | Finish::Failed => return Ok(Vec::new()),
+                Finish::More | Finish::Wait | Finish::Failed => return Ok(missing),
+            }
+            if missing.is_empty() && finish != Finish::Anew {
+                place.end_sweep(db)?;
             }
             acl::collect(db, place.connection.key)?;
-            if finish == Finish::Whole { place.missing(db) } else { Ok(Vec::new()) }
+            Ok(missing)
         });
         Ok(write.await?)
     }

@@ -178,6 +178,10 @@ async fn a_whole_sweep_names_what_it_missed_and_keeps_it() {
     assert!(drive.begin(false).await.unwrap(), "the sweep goes on over pulls");
     drive.commit(vec![upsert("b", "Text.", for_ann()), upsert("e", "Text.", for_ann())]).await;
     assert_eq!(drive.finish(Finish::Whole).await, ["c", "d"]);
+    assert!(drive.begin(false).await.unwrap(), "nobody has seen to them");
+    assert!(drive.finish(Finish::Settled).await.is_empty());
+    assert!(!drive.begin(false).await.unwrap());
+    drive.finish(Finish::Wait).await;
     assert_eq!(given.finds(&caller("ann@acme.test")).await, ["a", "b", "c", "d", "e"], "kept until proven gone");
 
     assert!(drive.begin(true).await.unwrap());
@@ -203,6 +207,7 @@ async fn a_sweep_says_what_it_lists_again_and_may_begin_anew() {
     assert_eq!(drive.listed, 0);
     assert_eq!(drive.commit(vec![Change::Seen(vec!["a".into(), "b".into()])]).await.again, 0);
     assert_eq!(drive.finish(Finish::Whole).await, ["c"]);
+    drive.finish(Finish::Settled).await;
     assert!(!drive.begin(false).await.unwrap());
     assert_eq!(drive.listed, 0, "no sweep is under way");
     assert_eq!(drive.commit(all()).await.again, 0, "what changes outside a sweep is listed by none");

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::indexed::{Survivor, found, kept, sync};
 use crate::mortal::host::{Account, Ahead, Given, Place};
-use crate::mortal::{End, Fate, Moment, Task};
+use crate::mortal::{Child, End, Fate, Moment, Task};
 use crate::{CLAIM, set};
 
 /// More than a page of the connector's listing, which has 100.
@@ -93,36 +93,43 @@ fn fetched(simulation: &Simulation) -> BTreeSet<String> {
     contents.map(|request| request.path.rsplit('/').next().unwrap_or_default().to_owned()).collect()
 }
 
+/// A Drive, and a data directory that is connected to it.
+async fn connected() -> (Simulation, String, Given) {
+    let simulation = Simulation::start(seed()).await.expect("simulated services");
+    let url = simulation.urls().drive.trim_end_matches('/').to_owned();
+    let tokens = simulation.token_for(Provider::Google, CONNECTOR_ACCOUNT, Duration::from_secs(100_000));
+    let account = Account {
+        folder: "plugins/google-drive",
+        connector: "google-drive",
+        origins: &["google-drive.api", "google-drive.admin"],
+        auth: "oauth",
+        secret: NewSecret {
+            access: Secret::new(tokens.access_token),
+            refresh: None,
+            expires_in: None,
+            scopes: tokens.scope.split(' ').map(Into::into).collect(),
+        },
+        granted: &[("files.read", Setting::Auto)],
+    };
+    let given = Given::of(&url, account).await;
+    (simulation, url, given)
+}
+
+/// Starts a process that syncs.
+fn start(place: &Place, ahead: u64, end: Option<End>, sweep: bool) -> Child {
+    let with = json!({ "sweep": sweep });
+    Task { name: "sync", place, ahead, end, room: None, with }.start()
+}
+
 #[test]
 fn killed_between_the_checkpoints_of_a_pull_what_follows_goes_on_from_the_last_and_fetches_nothing_again() {
     let seed_of = set("SALLYPORT_SEED", rand::random::<u32>().into());
     block_on(async {
         let mut random = StdRng::seed_from_u64(seed_of);
-        let simulation = Simulation::start(seed()).await.expect("simulated services");
-        let url = simulation.urls().drive.to_string();
-        let tokens = simulation.token_for(Provider::Google, CONNECTOR_ACCOUNT, Duration::from_secs(100_000));
-        let account = Account {
-            folder: "plugins/google-drive",
-            connector: "google-drive",
-            origins: &["google-drive.api", "google-drive.admin"],
-            auth: "oauth",
-            secret: NewSecret {
-                access: Secret::new(tokens.access_token),
-                refresh: None,
-                expires_in: None,
-                scopes: tokens.scope.split(' ').map(Into::into).collect(),
-            },
-            granted: &[("files.read", Setting::Auto)],
-        };
-        let given = Given::of(url.trim_end_matches('/'), account).await;
-        let start = |place: &Place, end| {
-            let with = json!({ "sweep": false });
-            Task { name: "sync", place, ahead: 0, end, room: None, with }.start()
-        };
-
+        let (simulation, url, given) = connected().await;
         // One that lives says where the checkpoints are.
         let (_folder, place) = given.copy(&url);
-        let Fate::Lived(steps) = start(&place, None).fate().await else { panic!("nobody killed it") };
+        let Fate::Lived(steps) = start(&place, 0, None, false).fate().await else { panic!("nobody killed it") };
         assert_eq!(kept(&place), files(&simulation));
         let commits = steps.lines().filter(|line| line.contains(COMMIT)).count();
         assert!(commits > 4, "{commits} in {steps}");
@@ -136,7 +143,7 @@ fn killed_between_the_checkpoints_of_a_pull_what_follows_goes_on_from_the_last_a
                 moment => moment,
             };
             let (_folder, place) = given.copy(&url);
-            let fate = start(&place, Some(End { moment, ..end })).fate().await;
+            let fate = start(&place, 0, Some(End { moment, ..end }), false).fate().await;
             let (Fate::Lived(words) | Fate::Killed(words)) = fate;
             let said = format!("seed {seed_of}, run {runs}, {words}");
             runs += 1;
@@ -166,6 +173,33 @@ fn killed_between_the_checkpoints_of_a_pull_what_follows_goes_on_from_the_last_a
         println!("{runs} pulls of {commits} checkpoints were killed, {between} of them with a part of the files kept");
         // After the first page of files, and before the second one.
         assert!(between >= 2, "{between} of {runs} were killed between two checkpoints of the files");
+    });
+}
+
+#[test]
+fn killed_before_what_a_sweep_missed_is_forgotten_it_is_forgotten_by_the_next_sync() {
+    block_on(async {
+        let (simulation, url, given) = connected().await;
+        for (step, of) in [(1, "Sink::finish"), (1, "Sink::forget"), (2, "Sink::finish")] {
+            for moment in [Moment::Before, Moment::After] {
+                let (_folder, place) = given.copy(&url);
+                let Fate::Lived(_) = start(&place, 0, None, false).fate().await else { panic!("nobody killed it") };
+                let gone: Vec<String> = files(&simulation).into_keys().take(2).collect();
+                for file in &gone {
+                    simulation.drive().apply(DriveChange::Trash { file: file.clone() }).expect("trashed");
+                }
+                let end = End { step, of: Some(of), moment };
+                let Fate::Killed(said) = start(&place, CLAIM, Some(end), true).fate().await else { panic!("{end:?}") };
+                let forgotten =
+                    (of, step) == ("Sink::finish", 2) || matches!((of, moment), ("Sink::forget", Moment::After));
+                assert_eq!(kept(&place).len(), files(&simulation).len() + if forgotten { 0 } else { 2 }, "{said}");
+
+                let clock = Ahead::by(2 * CLAIM);
+                let living = Survivor::new(&place, &clock).await;
+                sync(&living.open, &living.index, &place, false, &said).await;
+                equal(&living.index, &simulation, &place, &BTreeSet::from_iter(gone), &said).await;
+            }
+        }
     });
 }
 
