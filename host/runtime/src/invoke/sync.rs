@@ -148,6 +148,8 @@ impl Runtime {
             report.refused = tally.refused;
         }
         let swept = match pulled {
+            // A pull that is no sweep says nothing of what is missing, not even that nothing is.
+            Ok(_) if !report.swept => Ok(()),
             Ok(missing) => {
                 let any = !missing.is_empty();
                 let settled = self.settle_missing(&turn, missing, totals, &mut report).await;
