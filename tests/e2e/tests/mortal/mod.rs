@@ -168,7 +168,6 @@ pub(crate) fn told() -> Option<Told> {
     let told: Value = serde_json::from_str(&told).expect("a task in JSON");
     let steps = Steps {
         made: AtomicUsize::new(0),
-        own: AtomicUsize::new(0),
         names: Mutex::default(),
         part: Mutex::default(),
         end: End::of(&told["end"]),
@@ -186,8 +185,6 @@ pub(crate) fn told() -> Option<Told> {
 /// The calls of ports that this process has made, in order.
 pub(crate) struct Steps {
     made: AtomicUsize,
-    /// Of the method that the end names.
-    own: AtomicUsize,
     names: Mutex<Vec<String>>,
     part: Mutex<String>,
     end: Option<End>,
@@ -204,12 +201,17 @@ impl Steps {
     pub(crate) async fn around<T>(&self, port: &'static str, work: impl Future<Output = T>) -> T {
         let step = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         let name = format!("{} {port} (step {step})", self.part.lock().expect("no panic"));
-        self.names.lock().expect("no panic").push(name.clone());
-        let end = self.end.filter(|end| end.of.is_none_or(|of| of == port));
-        // Of its own, or of all.
-        let step =
-            if end.is_some_and(|end| end.of.is_some()) { self.own.fetch_add(1, Ordering::SeqCst) + 1 } else { step };
-        let moment = end.filter(|end| end.step == step).map(|end| end.moment);
+        // The how manieth call of this method it is.
+        let own = {
+            let mut names = self.names.lock().expect("no panic");
+            names.push(name.clone());
+            names.iter().filter(|name| name.contains(port)).count()
+        };
+        let reached = |end: &End| match end.of {
+            Some(of) => of == port && end.step == own,
+            None => end.step == step,
+        };
+        let moment = self.end.filter(reached).map(|end| end.moment);
         match moment {
             Some(Moment::Before) => self.die(&format!("before {name}")),
             Some(Moment::During(micros)) => {

@@ -2,7 +2,6 @@
 //! source changes meanwhile, and fetches nothing again that was kept.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -134,16 +133,15 @@ fn killed_between_the_checkpoints_of_a_pull_what_follows_goes_on_from_the_last_a
         let commits = steps.lines().filter(|line| line.contains(COMMIT)).count();
         assert!(commits > 4, "{commits} in {steps}");
 
-        let moments = || [Moment::Before, Moment::During(0), Moment::After];
-        let ends = (1..=commits).flat_map(|step| moments().map(|moment| End { step, of: Some(COMMIT), moment }));
         let (mut runs, mut between) = (0, 0);
-        for end in ends {
-            let moment = match end.moment {
-                Moment::During(_) => Moment::During(random.random_range(0..3_000)),
-                moment => moment,
+        for (step, moment) in (1..=commits).flat_map(|step| (0..3).map(move |moment| (step, moment))) {
+            let moment = match moment {
+                0 => Moment::Before,
+                1 => Moment::During(random.random_range(0..3_000)),
+                _ => Moment::After,
             };
             let (_folder, place) = given.copy(&url);
-            let fate = start(&place, 0, Some(End { moment, ..end }), false).fate().await;
+            let fate = start(&place, 0, Some(End { step, of: Some(COMMIT), moment }), false).fate().await;
             let (Fate::Lived(words) | Fate::Killed(words)) = fate;
             let said = format!("seed {seed_of}, run {runs}, {words}");
             runs += 1;
@@ -153,9 +151,7 @@ fn killed_between_the_checkpoints_of_a_pull_what_follows_goes_on_from_the_last_a
 
             let touched = change(&simulation, runs, &mut random);
             simulation.requests().clear();
-            let clock = Ahead::default();
-            clock.0.fetch_add(CLAIM, Ordering::SeqCst);
-            let living = Survivor::new(&place, &clock).await;
+            let living = Survivor::new(&place, &Ahead::by(CLAIM)).await;
             sync(&living.open, &living.index, &place, false, &said).await;
             equal(&living.index, &simulation, &place, &touched, &said).await;
             let again: Vec<String> = fetched(&simulation)
@@ -194,8 +190,7 @@ fn killed_before_what_a_sweep_missed_is_forgotten_it_is_forgotten_by_the_next_sy
                     (of, step) == ("Sink::finish", 2) || matches!((of, moment), ("Sink::forget", Moment::After));
                 assert_eq!(kept(&place).len(), files(&simulation).len() + if forgotten { 0 } else { 2 }, "{said}");
 
-                let clock = Ahead::by(2 * CLAIM);
-                let living = Survivor::new(&place, &clock).await;
+                let living = Survivor::new(&place, &Ahead::by(2 * CLAIM)).await;
                 sync(&living.open, &living.index, &place, false, &said).await;
                 equal(&living.index, &simulation, &place, &BTreeSet::from_iter(gone), &said).await;
             }
