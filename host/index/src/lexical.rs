@@ -7,14 +7,15 @@
 mod folder;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
+use tantivy::directory::META_LOCK;
 use tantivy::postings::Postings;
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{DocSet, Index, IndexReader, IndexWriter, SegmentReader, TantivyDocument, Term};
+use tantivy::{Directory as _, DocSet, Index, IndexReader, IndexWriter, SegmentReader, TantivyDocument, Term};
 
 use crate::terms::terms;
 use crate::vectors::Place;
@@ -62,6 +63,7 @@ struct Fields {
 
 /// An open folder.
 pub(crate) struct Lexical {
+    folder: PathBuf,
     index: Index,
     reader: IndexReader,
     fields: Fields,
@@ -87,7 +89,7 @@ impl Lexical {
         commit(&mut writer, &origin, Seq(0))?;
         drop(writer);
         let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-        Ok(Self { index, reader, fields, origin })
+        Ok(Self { folder: path.into(), index, reader, fields, origin })
     }
 
     /// `Err(None)` where there is nothing or something older; a reason where it is damaged.
@@ -106,7 +108,7 @@ impl Lexical {
             return Err(Some(format!("{damaged:?} changed on disk")));
         }
         let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into().map_err(reason)?;
-        Ok(Self { index, reader, fields, origin: origin.clone() })
+        Ok(Self { folder: path.into(), index, reader, fields, origin: origin.clone() })
     }
 
     /// The position of the last commit, by whichever process. Fails if the folder was taken over by
@@ -133,6 +135,7 @@ impl Lexical {
         merge: bool,
         _guard: &Guard,
     ) -> Result<(), LexicalError> {
+        self.remove_strays()?;
         let mut writer: IndexWriter = self.index.writer_with_num_threads(1, WRITER_BYTES)?;
         if !merge {
             writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
@@ -160,6 +163,27 @@ impl Lexical {
             writer.wait_merging_threads()?;
         }
         self.reload()
+    }
+
+    /// Removes what a process wrote that was killed before its commit: the next one may choose the same names, and tantivy
+    /// writes over no file. It does not know them itself, since its list of files is read when the folder is opened.
+    fn remove_strays(&self) -> Result<(), LexicalError> {
+        // Held by whoever opens the files of a commit, so that none goes in between.
+        let _opening = self.index.directory().acquire_lock(&META_LOCK).map_err(tantivy::TantivyError::from)?;
+        let living = self.index.load_metas()?.list_segment_files();
+        let failed = |error: std::io::Error| LexicalError::Index(error.to_string());
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let of_segment = name
+                .to_str()
+                .and_then(|name| name.split_once('.'))
+                .is_some_and(|(id, _)| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            if of_segment && !living.contains(Path::new(&name)) {
+                std::fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// BM25 of every readable chunk that has a term of the query, as if no other chunk existed.

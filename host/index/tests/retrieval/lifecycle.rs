@@ -136,6 +136,26 @@ async fn a_lost_old_or_damaged_folder_is_built_again() {
 }
 
 #[tokio::test]
+async fn what_a_process_left_that_was_killed_before_its_commit_is_in_nobodys_way() {
+    let world = with_two_documents().await;
+    // It has the folder open before anything is left there.
+    let survivor = world.another();
+    survivor.search(&world.request(ANN, "launch")).await.unwrap();
+    let meta = postings(world.folder.path()).join("meta.json");
+    let before = fs::read(&meta).unwrap();
+    world.store.put(&world.tenant, &TestDocument::new("plan", "Plan", "cancelled", &[ANN])).await;
+    world.catch_up().await;
+    // All of the commit's files are there, and the last one says nothing of them.
+    assert_eq!(segment_files(world.folder.path(), "del").len(), 1);
+    fs::write(&meta, before).unwrap();
+
+    survivor.catch_up(&world.tenant, &|_| {}).await.unwrap();
+    let found = |query| SearchRequest { mode: Mode::Lexical, ..world.request(ANN, query) };
+    assert_eq!(ids(&survivor.search(&found("cancelled")).await.unwrap()), ["plan"]);
+    assert_eq!(survivor.search(&found("launch")).await.unwrap().results, []);
+}
+
+#[tokio::test]
 async fn a_folder_of_another_history_is_not_believed() {
     let world = with_two_documents().await;
     let fresh = World::new();
